@@ -1,0 +1,63 @@
+"""Who may do what: the one list of roles and permissions.
+
+Openness is a rule of the process: everyone signed in reads every lead, budget, result and timing, so that both
+departments look at the same numbers. What differs by role is what one may *change*; these sets say it.
+Rules that depend on the row (whose handoff is it?) are the predicates below; transitions call them.
+"""
+
+from accounts.models import Role, User
+
+MARKETING = {Role.MARKETER, Role.SDR}
+SALES = {Role.SALES_REP, Role.SALES_MANAGER}
+
+REGISTER_LEADS = MARKETING | SALES | {Role.DIRECTOR}
+QUALIFY_LEADS = MARKETING | {Role.DIRECTOR}
+HAND_OVER_LEADS = MARKETING | {Role.DIRECTOR}
+REMOVE_LEADS = MARKETING | {Role.DIRECTOR}
+EDIT_CONTACTS = MARKETING | SALES | {Role.DIRECTOR}
+PLAN_CAMPAIGNS = {Role.MARKETER, Role.DIRECTOR}
+RECORD_EXPENSES = {Role.MARKETER, Role.DIRECTOR}
+SELL = SALES | {Role.DIRECTOR}
+REASSIGN_HANDOFFS = {Role.SALES_MANAGER, Role.DIRECTOR}
+DECIDE_CRITERIA = {Role.DIRECTOR}
+DECIDE_AGREEMENT = {Role.DIRECTOR}
+EDIT_CATALOGUE = {Role.MARKETER, Role.DIRECTOR, Role.ADMIN}  # channels, products, reasons
+MANAGE_USERS = {Role.ADMIN}
+EDIT_ORGANISATION = {Role.ADMIN}
+EXPORT = MARKETING | SALES | {Role.DIRECTOR, Role.VIEWER}
+
+
+class NotAllowed(Exception):
+    """The person may not do this; the text says so in plain words."""
+
+
+def may(user: User | None, allowed: set[Role]) -> bool:
+    """True when an active `user` has one of the `allowed` roles; None is the system, which may do everything."""
+    return user is None or (user.is_active and user.role in allowed)
+
+
+def can_sell_for(user: User | None, rep: User) -> bool:
+    """True when `user` may act on what belongs to `rep`: the rep, their team's manager, or the director."""
+    if user is None:
+        return True
+    if not may(user, SELL):
+        return False
+    if user.role == Role.DIRECTOR or user.pk == rep.pk:
+        return True
+    return user.role == Role.SALES_MANAGER and user.team_id is not None and user.team_id == rep.team_id
+
+
+# What a REST client may be given. A token also never does more than its user may.
+SCOPES = {
+    "contacts:read",
+    "contacts:write",
+    "leads:read",
+    "leads:write",
+    "handoffs:read",
+    "handoffs:write",
+    "opportunities:read",
+    "opportunities:write",
+    "campaigns:read",
+    "campaigns:write",
+    "metrics:read",
+}

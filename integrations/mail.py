@@ -1,0 +1,27 @@
+"""The only way a mail leaves: Django's `send_mail` writes an outbox row, a task delivers it."""
+
+from django.core.mail import EmailMessage
+from django.core.mail.backends.base import BaseEmailBackend
+from django.utils import timezone
+
+from integrations.models import OutboxMessage
+
+
+class OutboxBackend(BaseEmailBackend):
+    """Stores messages in the outbox inside the caller's transaction instead of sending them."""
+
+    def send_messages(self, email_messages: list[EmailMessage]) -> int:
+        now = timezone.now()
+        OutboxMessage.objects.bulk_create(
+            OutboxMessage(
+                sender=message.from_email,
+                recipients=message.recipients(),
+                subject=" ".join(message.subject.split()),
+                text=message.body,
+                html=next((body for body, kind in getattr(message, "alternatives", []) if kind == "text/html"), ""),
+                created_at=now,
+                next_attempt_at=now,
+            )
+            for message in email_messages
+        )
+        return len(email_messages)

@@ -1,0 +1,100 @@
+"""What an administrator keeps in lists: channels, products and reasons."""
+
+from decimal import Decimal
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+
+class Channel(models.Model):
+    """A marketing instrument, such as an exhibition, SEO or referral."""
+
+    class Audience(models.TextChoices):
+        MASS = "mass", _("mass")
+        TARGETED = "targeted", _("targeted")
+
+    name = models.CharField(_("name"), max_length=100)
+    audience = models.CharField(_("audience"), max_length=10, choices=Audience.choices, default=Audience.MASS)
+    is_event = models.BooleanField(
+        _("is an event"), default=False, help_text=_("Its campaigns are met in person and have a stand page.")
+    )
+    is_active = models.BooleanField(_("in use"), default=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(Lower("name"), name="channel_name_is_unique")]
+
+    def __str__(self) -> str:
+        return gettext(self.name) if self.name else ""
+
+
+class Product(models.Model):
+    """An item of the portfolio."""
+
+    name = models.CharField(_("name"), max_length=150)
+    cost_share = models.DecimalField(
+        _("cost share"),
+        max_digits=5,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal(0)), MaxValueValidator(Decimal(1))],
+        help_text=_("Cost of sales as a part of the price, 0 to 1: 0.4 means that 40 of every 100 are cost."),
+    )
+    is_active = models.BooleanField(_("in use"), default=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(Lower("name"), name="product_name_is_unique"),
+            models.CheckConstraint(
+                condition=Q(cost_share__isnull=True) | Q(cost_share__gte=0, cost_share__lte=1),
+                name="cost_share_is_a_share",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def cost_of(self, amount: Decimal | None) -> Decimal | None:
+        """Cost of sales of `amount`, in the same currency; None when the share isn't known."""
+        if amount is None or self.cost_share is None:
+            return None
+        return (amount * self.cost_share).quantize(Decimal("0.01"))
+
+
+class ReasonQuerySet(models.QuerySet["Reason"]):
+    def offered(self, kind: "Reason.Kind") -> "ReasonQuerySet":
+        return self.filter(kind=kind, is_active=True)
+
+
+class Reason(models.Model):
+    """An entry of a kept list of reasons: why a lead is rejected, lost or removed."""
+
+    class Kind(models.TextChoices):
+        REJECTION = "rejection", _("rejection (sales returns a lead)")
+        LOSS = "loss", _("loss (an opportunity ends without a sale)")
+        REMOVAL = "removal", _("removal (a lead is taken out)")
+
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
+    text = models.CharField(_("reason"), max_length=150)
+    needs_attempts = models.BooleanField(
+        _("needs recorded attempts"),
+        default=False,
+        help_text=_("Only accepted after the agreed number of recorded attempts on different days."),
+    )
+    is_active = models.BooleanField(_("in use"), default=True)
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
+
+    objects = ReasonQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["kind", "position", "pk"]
+        constraints = [models.UniqueConstraint("kind", Lower("text"), name="reason_is_unique_in_its_list")]
+
+    def __str__(self) -> str:
+        return gettext(self.text) if self.text else ""

@@ -1,0 +1,139 @@
+"""Persons and where they work."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Organisation, User
+from leads.normalise import fold, normalise_email, normalise_phone, validate_text
+
+
+class CompanyQuerySet(models.QuerySet["Company"]):
+    def visible_to(self, user: User) -> "CompanyQuerySet":
+        return self if user.is_active else self.none()
+
+
+class Company(models.Model):
+    name = models.CharField(_("name"), max_length=200, validators=[validate_text])
+    website = models.URLField(_("website"), max_length=300, blank=True)
+    industry = models.CharField(_("industry"), max_length=100, blank=True, validators=[validate_text])
+    country = models.CharField(_("country"), max_length=100, blank=True, validators=[validate_text])
+    city = models.CharField(_("city"), max_length=100, blank=True, validators=[validate_text])
+    employees = models.PositiveIntegerField(_("employees"), null=True, blank=True)
+    folded_name = models.CharField(max_length=400, editable=False, db_index=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = CompanyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = _("companies")
+
+    def __str__(self) -> str:
+        return self.name
+
+    def save(self, *args, **kwargs) -> None:
+        folded = fold(self.name)[:400]
+        renamed = self.pk is not None and folded != self.folded_name
+        self.folded_name = folded
+        super().save(*args, **kwargs)
+        if renamed:
+            for contact in self.contacts.all():
+                contact.company = self
+                contact.save()
+
+
+class ContactQuerySet(models.QuerySet["Contact"]):
+    def visible_to(self, user: User) -> "ContactQuerySet":
+        return self if user.is_active else self.none()
+
+    def same_as(self, *, email: str = "", phone: str = "") -> "ContactQuerySet":
+        """Contacts with this e-mail, or this phone in any notation; none when neither is given."""
+        phone = normalise_phone(phone, Organisation.current().country)
+        same = Q(pk__in=[])
+        if email:
+            same |= Q(email=normalise_email(email))
+        if phone:
+            same |= Q(phone=phone)
+        return self.filter(same)
+
+
+class Contact(models.Model):
+    """A person. E-mail is kept lower-cased, the phone in E.164; what was typed and can't be read so stays too."""
+
+    name = models.CharField(_("name"), max_length=200, blank=True, validators=[validate_text])
+    job_title = models.CharField(_("position"), max_length=150, blank=True, validators=[validate_text])
+    company = models.ForeignKey(
+        Company,
+        verbose_name=_("company"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="contacts",
+    )
+    email = models.EmailField(_("e-mail"), max_length=254, blank=True)
+    phone = models.CharField(_("phone"), max_length=20, blank=True)
+    phone_as_typed = models.CharField(max_length=50, blank=True, validators=[validate_text])
+    profile_url = models.URLField(_("profile link"), max_length=300, blank=True)
+    note = models.TextField(_("note"), max_length=5000, blank=True, validators=[validate_text])
+    do_not_contact = models.BooleanField(_("do not contact"), default=False)
+    consent_at = models.DateTimeField(_("consent given"), null=True, blank=True)
+    consent_source = models.CharField(_("consent given in"), max_length=200, blank=True, validators=[validate_text])
+    search_text = models.TextField(editable=False, default="")
+    version = models.PositiveIntegerField(default=1, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = ContactQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["email"], condition=~Q(email=""), name="contact_email"),
+            models.Index(fields=["phone"], condition=~Q(phone=""), name="contact_phone"),
+            models.Index(fields=["-updated_at", "-id"], name="contact_recent"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.email or self.phone or gettext("Unnamed contact")
+
+    def set_phone(self, typed: str) -> None:
+        """Keep `typed` in E.164 where it can be read so, and as typed in any case."""
+        self.phone_as_typed = typed.strip()[:50]
+        self.phone = normalise_phone(typed, Organisation.current().country)
+
+    @property
+    def shown_phone(self) -> str:
+        return self.phone or self.phone_as_typed
+
+    def reckon_search_text(self) -> str:
+        """The one column that searches look in: name, e-mail, phone digits and company, folded."""
+        company = self.company.name if self.company_id else ""
+        return fold(" ".join([self.name, self.email, company, self.phone.lstrip("+"), self.phone_as_typed]))
+
+    def save(self, *args, **kwargs) -> None:
+        self.email = normalise_email(self.email)
+        before = self.search_text
+        self.search_text = self.reckon_search_text()
+        is_new = self.pk is None
+        if not is_new:
+            self.version += 1
+        if kwargs.get("update_fields") is not None:
+            kwargs["update_fields"] = {*kwargs["update_fields"], "email", "search_text", "version", "updated_at"}
+        super().save(*args, **kwargs)
+        if not is_new and self.search_text != before:
+            self.leads.update(search_text=self.search_text)
+
+
+class ContactIdentity(models.Model):
+    """Under which id another system knows a contact."""
+
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="identities")
+    system = models.CharField(_("system"), max_length=50, validators=[validate_text])
+    external_id = models.CharField(_("external id"), max_length=200, validators=[validate_text])
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["system", "external_id"], name="contact_identity_is_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.system}: {self.external_id}"

@@ -1,0 +1,289 @@
+"""The lead and the append-only log of what happened to it."""
+
+import datetime
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Organisation, User
+from leads.models.campaigns import Campaign
+from leads.models.catalogue import Product, Reason
+from leads.models.contacts import Contact
+from leads.models.criteria import CriteriaSet
+from leads.normalise import search_term, validate_text
+
+
+class Stage(models.TextChoices):
+    """Where a lead stands. Only `pipeline.transitions` moves a lead from one to another."""
+
+    NEW = "new", _("New")
+    CONTACTED = "contacted", _("Contacted")
+    BRIEFED = "briefed", _("Briefed")
+    WARM = "warm", _("Warm")
+    QUALIFIED = "qualified", _("Qualified (MQL)")
+    HANDED_OVER = "handed_over", _("Handed over")
+    IN_WORK = "in_work", _("In work")
+    RETURNED = "returned", _("Returned")
+    ACCEPTED = "accepted", _("Accepted (SAL)")
+    DEMO = "demo", _("Demo")
+    PROPOSAL = "proposal", _("Proposal")
+    CONTRACT = "contract", _("Contract")
+    WON = "won", _("Won")
+    LOST = "lost", _("Lost")
+    REMOVED = "removed", _("Removed")
+
+    @property
+    def reached_field(self) -> str:
+        """Name of the lead's column that keeps when this stage was first reached."""
+        return "registered_at" if self is Stage.NEW else f"{self.value}_at"
+
+
+# The road from the first meeting to the client, in order.
+FUNNEL = [
+    Stage.NEW,
+    Stage.CONTACTED,
+    Stage.BRIEFED,
+    Stage.QUALIFIED,
+    Stage.HANDED_OVER,
+    Stage.IN_WORK,
+    Stage.ACCEPTED,
+    Stage.DEMO,
+    Stage.PROPOSAL,
+    Stage.CONTRACT,
+    Stage.WON,
+]
+WITH_MARKETING = [Stage.NEW, Stage.CONTACTED, Stage.BRIEFED, Stage.WARM, Stage.QUALIFIED, Stage.RETURNED]
+SELLING = [Stage.ACCEPTED, Stage.DEMO, Stage.PROPOSAL, Stage.CONTRACT]
+WITH_SALES = [Stage.HANDED_OVER, Stage.IN_WORK, *SELLING]
+
+
+class LeadQuerySet(models.QuerySet["Lead"]):
+    def visible_to(self, user: User) -> "LeadQuerySet":
+        return self if user.is_active else self.none()
+
+    def search(self, text: str) -> "LeadQuerySet":
+        """Leads whose contact's name, e-mail, company or phone (in any notation) contains `text`."""
+        for term in search_term(text, Organisation.current().country).split():
+            self = self.filter(search_text__contains=term)
+        return self
+
+    def present(self) -> "LeadQuerySet":
+        return self.exclude(stage=Stage.REMOVED)
+
+    def cold(self, at: datetime.datetime) -> "LeadQuerySet":
+        """Leads in sales' hands that nobody has contacted for longer than was agreed."""
+        return self.filter(stage__in=WITH_SALES, cold_at__lte=at)
+
+    def for_list(self) -> "LeadQuerySet":
+        return self.select_related("contact__company", "campaign__channel", "owner", "product")
+
+
+class Lead(models.Model):
+    """One interest of one contact, from one campaign.
+
+    A stage's `*_at` column keeps when the stage was *first* reached; null means never, or not known (imported history).
+    """
+
+    contact = models.ForeignKey(Contact, verbose_name=_("contact"), on_delete=models.PROTECT, related_name="leads")
+    campaign = models.ForeignKey(Campaign, verbose_name=_("campaign"), on_delete=models.PROTECT, related_name="leads")
+    product = models.ForeignKey(
+        Product,
+        verbose_name=_("main product of interest"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="leads",
+    )
+    other_products = models.ManyToManyField(
+        Product, verbose_name=_("also interested in"), blank=True, related_name="also_wanted_by"
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("owner in marketing"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="leads",
+    )
+    registered_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    stage = models.CharField(_("stage"), max_length=12, choices=Stage.choices, default=Stage.NEW, editable=False)
+    stage_before_removal = models.CharField(max_length=12, choices=Stage.choices, blank=True, editable=False)
+    removal_reason = models.ForeignKey(
+        Reason, null=True, blank=True, on_delete=models.PROTECT, related_name="+", editable=False
+    )
+    criteria_set = models.ForeignKey(
+        CriteriaSet,
+        verbose_name=_("judged by"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        editable=False,
+    )
+
+    note = models.TextField(_("note"), max_length=5000, blank=True, validators=[validate_text])
+    brief = models.TextField(_("brief"), max_length=10000, blank=True, validators=[validate_text])
+    met_on = models.DateField(_("met on"), null=True, blank=True)
+    preferred_meeting_time = models.CharField(
+        _("preferred meeting time"), max_length=200, blank=True, validators=[validate_text]
+    )
+    utm_source = models.CharField(max_length=300, blank=True, validators=[validate_text])
+    utm_medium = models.CharField(max_length=300, blank=True, validators=[validate_text])
+    utm_campaign = models.CharField(max_length=300, blank=True, validators=[validate_text])
+    utm_term = models.CharField(max_length=500, blank=True, validators=[validate_text])
+    utm_content = models.CharField(max_length=500, blank=True, validators=[validate_text])
+    source_details = models.JSONField(_("source details"), default=dict, blank=True)
+
+    registered_at = models.DateTimeField(_("registered"), null=True, blank=True, editable=False)
+    contacted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    briefed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    warm_at = models.DateTimeField(null=True, blank=True, editable=False)
+    qualified_at = models.DateTimeField(null=True, blank=True, editable=False)
+    handed_over_at = models.DateTimeField(null=True, blank=True, editable=False)
+    in_work_at = models.DateTimeField(null=True, blank=True, editable=False)
+    returned_at = models.DateTimeField(null=True, blank=True, editable=False)
+    accepted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    demo_at = models.DateTimeField(null=True, blank=True, editable=False)
+    proposal_at = models.DateTimeField(null=True, blank=True, editable=False)
+    contract_at = models.DateTimeField(null=True, blank=True, editable=False)
+    won_at = models.DateTimeField(null=True, blank=True, editable=False)
+    lost_at = models.DateTimeField(null=True, blank=True, editable=False)
+    removed_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    last_contact_at = models.DateTimeField(_("last contact"), null=True, blank=True, editable=False)
+    cold_at = models.DateTimeField(null=True, blank=True, editable=False)
+    cold_flagged_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    submission_key = models.UUIDField(null=True, blank=True, unique=True, editable=False)
+    source_system = models.CharField(max_length=50, blank=True, editable=False)
+    external_id = models.CharField(max_length=200, blank=True, editable=False)
+    search_text = models.TextField(editable=False, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = LeadQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["source_system", "external_id"], condition=~Q(external_id=""), name="lead_external_id"
+            ),
+            models.CheckConstraint(
+                condition=~Q(stage=Stage.REMOVED) | Q(removed_at__isnull=False, removal_reason__isnull=False),
+                name="removed_with_reason",
+            ),
+            models.CheckConstraint(condition=Q(stage__in=Stage.values), name="lead_stage_is_known"),
+        ]
+        indexes = [
+            models.Index(fields=["stage", "-id"], name="lead_stage"),
+            models.Index(fields=["owner", "-id"], name="lead_owner"),
+            models.Index(fields=["campaign", "-id"], name="lead_campaign"),
+            models.Index(fields=["product", "-id"], name="lead_product"),
+            models.Index(fields=["-updated_at", "-id"], name="lead_recent"),
+            models.Index(
+                fields=["cold_at"], name="lead_cold", condition=Q(cold_at__isnull=False, cold_flagged_at__isnull=True)
+            ),
+            *(
+                models.Index(
+                    F(stage.reached_field).desc(),
+                    F("id").desc(),
+                    name=f"lead_reached_{stage.value}",
+                    condition=Q(**{f"{stage.reached_field}__isnull": False}),
+                )
+                for stage in Stage
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.contact)
+
+    def save(self, *args, **kwargs) -> None:
+        if not self.search_text and self.contact_id:
+            self.search_text = self.contact.search_text
+        super().save(*args, **kwargs)
+
+    @property
+    def is_removed(self) -> bool:
+        return self.stage == Stage.REMOVED
+
+    def reached(self) -> "list[tuple[Stage, datetime.datetime | None]]":
+        """The funnel's stages in order, each with the moment this lead first reached it."""
+        return [(stage, getattr(self, stage.reached_field)) for stage in FUNNEL]
+
+
+class LeadEventQuerySet(models.QuerySet["LeadEvent"]):
+    def record(
+        self,
+        lead: Lead,
+        kind: "LeadEvent.Kind",
+        *,
+        by: User | None,
+        at: datetime.datetime,
+        from_stage: str = "",
+        to_stage: str = "",
+        **data: object,
+    ) -> "LeadEvent":
+        """Append what happened. `data` must be JSON: the facts a reader of the timeline wants to see."""
+        return self.create(lead=lead, kind=kind, actor=by, at=at, from_stage=from_stage, to_stage=to_stage, data=data)
+
+
+class LeadEvent(models.Model):
+    """One thing that happened to a lead. Rows are only ever added (a database trigger refuses the rest)."""
+
+    class Kind(models.TextChoices):
+        REGISTERED = "registered", _("Registered")
+        REGISTERED_AGAIN = "registered_again", _("Met again")
+        EDITED = "edited", _("Edited")
+        NOTE = "note", _("Note")
+        CRITERION = "criterion", _("Criterion answered")
+        ACTIVITY = "activity", _("Activity")
+        CONTACTED = "contacted", _("First contact by marketing")
+        BRIEFED = "briefed", _("Brief filled in")
+        WARM = "warm", _("Kept warm")
+        QUALIFIED = "qualified", _("Qualified (MQL)")
+        HANDED_OVER = "handed_over", _("Handed over")
+        REASSIGNED = "reassigned", _("Reassigned")
+        IN_WORK = "in_work", _("First contact by sales")
+        ACCEPTED = "accepted", _("Accepted (SAL)")
+        RETURNED = "returned", _("Rejected and returned")
+        MOVED = "moved", _("Moved to another stage")
+        DEMO = "demo", _("Demo")
+        PROPOSAL = "proposal", _("Proposal")
+        CONTRACT = "contract", _("Contract")
+        WON = "won", _("Won")
+        LOST = "lost", _("Lost")
+        PAYMENT = "payment", _("Payment")
+        REMOVED = "removed", _("Removed")
+        RESTORED = "restored", _("Restored")
+        UNDONE = "undone", _("Undone")
+        REMINDED = "reminded", _("Reminder sent")
+        OVERDUE = "overdue", _("Overdue")
+        ESCALATED = "escalated", _("Escalated")
+        COLD = "cold", _("Went cold")
+        DATA_FAULT = "data_fault", _("Fault in imported data")
+
+    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="events")
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    from_stage = models.CharField(max_length=12, choices=Stage.choices, blank=True)
+    to_stage = models.CharField(max_length=12, choices=Stage.choices, blank=True)
+    at = models.DateTimeField(_("when"))
+    recorded_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    data = models.JSONField(default=dict)
+
+    objects = LeadEventQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["lead", "-at", "-id"], name="event_timeline"),
+            models.Index(fields=["kind", "at"], name="event_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.at:%Y-%m-%d}"

@@ -1,0 +1,116 @@
+"""Registering a lead: the one way in, for stand, forms and API."""
+
+import dataclasses
+import datetime
+import uuid
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from accounts import access
+from accounts.models import User
+from leads.models import Campaign, Company, Contact, Lead, LeadEvent, Product
+from leads.normalise import fold
+
+
+@dataclasses.dataclass
+class Person:
+    """Who was met, as typed. Blank fields are unknown."""
+
+    name: str = ""
+    email: str = ""
+    phone: str = ""
+    company: str = ""
+    job_title: str = ""
+    profile_url: str = ""
+    consent: bool = False
+
+
+@dataclasses.dataclass
+class Registered:
+    """The lead, and whether it is new; it isn't when the person was already registered in the campaign."""
+
+    lead: Lead
+    is_new: bool
+    is_known_contact: bool
+
+
+def find_or_add_company(name: str) -> Company | None:
+    """The company of that name, whatever its case and accents; made when there is none; None for a blank name."""
+    name = " ".join(name.split())[:200]
+    if not name:
+        return None
+    return Company.objects.filter(folded_name=fold(name)).order_by("pk").first() or Company.objects.create(name=name)
+
+
+def find_or_add_contact(person: Person, *, at: datetime.datetime, consent_source: str) -> tuple[Contact, bool]:
+    """The contact with this e-mail or phone, its blank fields filled in, or a new one. True when it was known.
+
+    What is already known is never overwritten by what somebody typed in a hurry.
+    """
+    contact = Contact.objects.select_for_update().same_as(email=person.email, phone=person.phone).order_by("pk").first()
+    is_known = contact is not None
+    contact = contact or Contact()
+    for field in ("name", "email", "job_title", "profile_url"):
+        if not getattr(contact, field):
+            setattr(contact, field, getattr(person, field))
+    if not contact.shown_phone:
+        contact.set_phone(person.phone)
+    if contact.company_id is None:
+        contact.company = find_or_add_company(person.company)
+    if person.consent and contact.consent_at is None:
+        contact.consent_at, contact.consent_source = at, consent_source[:200]
+    contact.save()
+    return contact, is_known
+
+
+@transaction.atomic
+def register_lead(
+    campaign: Campaign,
+    person: Person,
+    *,
+    by: User | None,
+    at: datetime.datetime,
+    contact: Contact | None = None,
+    product: Product | None = None,
+    other_products: list[Product] | None = None,
+    owner: User | None = None,
+    submission_key: uuid.UUID | None = None,
+    **details: object,
+) -> Registered:
+    """Register that a person met in `campaign` is interested.
+
+    A repeated `submission_key` returns what the first call made. A person who is already registered in the campaign
+    isn't registered twice: the note is added to the lead that is there. `details` are further fields of the lead.
+    Raises NotAllowed for the wrong role.
+    """
+    if not access.may(by, access.REGISTER_LEADS):
+        raise access.NotAllowed(_("Your role doesn't register leads."))
+    campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)  # two people typing one visitor wait here
+    if submission_key and (done := Lead.objects.filter(submission_key=submission_key).first()):
+        return Registered(done, is_new=False, is_known_contact=True)
+    is_known = contact is not None
+    if contact is None:
+        contact, is_known = find_or_add_contact(person, at=at, consent_source=str(campaign))
+    there = (
+        Lead.objects.present().filter(contact=contact, campaign=campaign).order_by("pk").first() if is_known else None
+    )
+    if there:
+        LeadEvent.objects.record(
+            there, LeadEvent.Kind.REGISTERED_AGAIN, by=by, at=at, note=str(details.get("note") or "")
+        )
+        return Registered(there, is_new=False, is_known_contact=True)
+    lead = Lead.objects.create(
+        contact=contact,
+        campaign=campaign,
+        product=product,
+        owner=owner or by,
+        registered_by=by,
+        registered_at=at,
+        submission_key=submission_key,
+        **details,
+    )
+    if other_products:
+        lead.other_products.set(other_products)
+    LeadEvent.objects.record(lead, LeadEvent.Kind.REGISTERED, by=by, at=at, to_stage=lead.stage)
+    return Registered(lead, is_new=True, is_known_contact=is_known)

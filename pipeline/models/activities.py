@@ -1,0 +1,47 @@
+"""What was done with a client: calls, mails, meetings, demos."""
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from leads.models import Lead
+from leads.normalise import validate_text
+
+
+class Activity(models.Model):
+    """One recorded attempt or contact. Only where the client was reached, or written to, is it a contact."""
+
+    class Kind(models.TextChoices):
+        CALL = "call", _("call")
+        EMAIL = "email", _("e-mail")
+        MEETING = "meeting", _("meeting")
+        DEMO = "demo", _("demo")
+
+    class Outcome(models.TextChoices):
+        REACHED = "reached", _("reached")
+        SENT = "sent", _("sent")
+        NO_ANSWER = "no_answer", _("no answer")
+        WRONG_NUMBER = "wrong_number", _("wrong number")
+
+    CONTACT_OUTCOMES = {Outcome.REACHED, Outcome.SENT}
+
+    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="activities")
+    kind = models.CharField(_("what"), max_length=8, choices=Kind.choices)
+    outcome = models.CharField(_("outcome"), max_length=12, choices=Outcome.choices)
+    note = models.TextField(_("note"), max_length=5000, blank=True, validators=[validate_text])
+    at = models.DateTimeField(_("when"))
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="activities"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = _("activities")
+        indexes = [models.Index(fields=["lead", "at"]), models.Index(fields=["by", "at"])]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}: {self.get_outcome_display()}"
+
+    @property
+    def is_contact(self) -> bool:
+        return self.outcome in self.CONTACT_OUTCOMES

@@ -1,0 +1,25 @@
+"""Telling people: a notification in the app and a mail in the outbox, in the same transaction as the event."""
+
+import datetime
+from collections.abc import Iterable
+
+from django.conf import settings
+from django.core.mail import send_mail
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
+
+from accounts.models import User
+from leads.models import Lead
+from pipeline.models import Notification
+
+
+def notify(
+    kind: Notification.Kind, recipients: Iterable[User | None], lead: Lead, *, at: datetime.datetime, **data: object
+) -> None:
+    """Tell each active recipient once; None and repeated recipients are skipped. `data` must be JSON."""
+    for user in {user.pk: user for user in recipients if user is not None and user.is_active}.values():
+        notification = Notification.objects.create(recipient=user, kind=kind, lead=lead, data=data, created_at=at)
+        with translation.override(user.language), timezone.override(user.tzinfo):
+            context = {"notification": notification, "lead": lead, "site_url": settings.SITE_URL}
+            subject = f"{notification.get_kind_display()}: {lead}"
+            send_mail(subject, render_to_string("mail/notification.txt", context), None, [user.email])

@@ -1,0 +1,518 @@
+"""Every step of the funnel: one function each, called by web, API, import and tasks alike.
+
+Each function takes one object and the keywords `by` (None = the system) and `at` (rules never read the clock). It checks
+who may, locks the row, checks from where, writes, and appends the event, in one transaction. Who may not raises
+`NotAllowed`; what can't be done now raises `TransitionError`; both carry a text for the person.
+"""
+
+import datetime
+import uuid
+from decimal import Decimal
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from accounts import access
+from accounts.access import NotAllowed
+from accounts.models import Organisation, Role, User
+from leads import criteria
+from leads.models import Lead, LeadEvent, Reason, Stage
+from leads.models.leads import SELLING, WITH_SALES
+from pipeline.assignment import next_rep
+from pipeline.models import Activity, Agreement, Handoff, Notification, Opportunity, Payment
+from pipeline.notify import notify
+from pipeline.sla import Clock
+
+Kind = LeadEvent.Kind
+
+
+class TransitionError(Exception):
+    """The step can't be taken from where the lead stands now; the text says why, and who changed it where that is known."""
+
+
+# From which stages each stage may be reached. Removal and restoring are apart: they are possible from anywhere and back.
+MOVES: dict[Stage, set[Stage]] = {
+    Stage.CONTACTED: {Stage.NEW},
+    Stage.BRIEFED: {Stage.NEW, Stage.CONTACTED, Stage.WARM, Stage.RETURNED},
+    Stage.WARM: {Stage.NEW, Stage.CONTACTED, Stage.BRIEFED, Stage.QUALIFIED, Stage.RETURNED},
+    Stage.QUALIFIED: {Stage.NEW, Stage.CONTACTED, Stage.BRIEFED, Stage.WARM, Stage.RETURNED},
+    Stage.HANDED_OVER: {Stage.QUALIFIED},
+    Stage.IN_WORK: {Stage.HANDED_OVER},
+    Stage.RETURNED: {Stage.HANDED_OVER, Stage.IN_WORK},
+    Stage.ACCEPTED: {Stage.IN_WORK, Stage.DEMO, Stage.PROPOSAL, Stage.CONTRACT},
+    Stage.DEMO: {Stage.ACCEPTED, Stage.PROPOSAL, Stage.CONTRACT},
+    Stage.PROPOSAL: {Stage.ACCEPTED, Stage.DEMO, Stage.CONTRACT},
+    Stage.CONTRACT: {Stage.ACCEPTED, Stage.DEMO, Stage.PROPOSAL},
+    Stage.WON: set(SELLING),
+    Stage.LOST: set(SELLING),
+}
+
+# Steps that their own toast can take back, as long as nothing happened to the lead since.
+UNDOABLE = {Kind.WARM, Kind.QUALIFIED, Kind.REMOVED, Kind.MOVED, Kind.WON, Kind.LOST}
+
+
+def _require(by: User | None, allowed: set[Role], otherwise: str) -> None:
+    if not access.may(by, allowed):
+        raise NotAllowed(otherwise)
+
+
+def _require_seller(by: User | None, rep: User) -> None:
+    if not access.can_sell_for(by, rep):
+        raise NotAllowed(
+            _("This belongs to %(rep)s. Only they, their manager or the director may do that.") % {"rep": rep}
+        )
+
+
+def _require_reason(reason: Reason | None, kind: Reason.Kind) -> Reason:
+    if reason is None or reason.kind != kind:
+        raise TransitionError(_("Please choose a reason."))
+    return reason
+
+
+def _lock(lead: Lead) -> Lead:
+    """The lead as it is now, nobody else's to change until the transaction ends."""
+    return Lead.objects.select_for_update(of=("self",)).select_related("contact", "owner").get(pk=lead.pk)
+
+
+def _who_and_when(lead: Lead) -> str:
+    """“Sam, 2 min ago” for the last change of stage."""
+    event = lead.events.exclude(to_stage="").select_related("actor").order_by("-id").first()
+    if event is None:
+        return ""
+    who = str(event.actor) if event.actor else _("the system")
+    return _("%(who)s did that on %(when)s.") % {"who": who, "when": f"{event.at:%Y-%m-%d %H:%M} UTC"}
+
+
+def _move(
+    lead: Lead, to: Stage, kind: LeadEvent.Kind, *, by: User | None, at: datetime.datetime, **data: object
+) -> None:
+    """Write the stage of a locked lead: the only place where that happens on the road forward."""
+    if lead.stage not in MOVES[to]:
+        raise TransitionError(
+            _("The lead is now “%(stage)s”, so this step isn't possible. %(who)s")
+            % {"stage": Stage(lead.stage).label, "who": _who_and_when(lead)}
+        )
+    from_stage, lead.stage = lead.stage, to
+    if getattr(lead, to.reached_field) is None:
+        setattr(lead, to.reached_field, at)
+    lead.save()
+    LeadEvent.objects.record(lead, kind, by=by, at=at, from_stage=from_stage, to_stage=to, **data)
+
+
+def _restart_cold_clock(lead: Lead, agreement: Agreement, at: datetime.datetime) -> None:
+    lead.cold_at = at + datetime.timedelta(days=agreement.cold_days)
+    lead.cold_flagged_at = None
+
+
+# --- Marketing -------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def record_brief(lead: Lead, brief: str, *, by: User | None, at: datetime.datetime) -> None:
+    """Keep what the client needs; the first brief moves an unqualified lead to “briefed”."""
+    _require(by, access.QUALIFY_LEADS, _("Only marketing fills in the brief."))
+    lead = _lock(lead)
+    if not brief.strip():
+        raise TransitionError(_("The brief is empty."))
+    lead.brief = brief
+    if lead.stage in MOVES[Stage.BRIEFED]:
+        _move(lead, Stage.BRIEFED, Kind.BRIEFED, by=by, at=at)
+        return
+    if lead.is_removed:
+        raise TransitionError(_("The lead is removed. Restore it first."))
+    lead.save()
+    LeadEvent.objects.record(lead, Kind.EDITED, by=by, at=at, fields=["brief"])
+
+
+@transaction.atomic
+def qualify(lead: Lead, *, by: User | None, at: datetime.datetime) -> None:
+    """The lead meets the criteria in force: it becomes an MQL and remembers that version."""
+    _require(by, access.QUALIFY_LEADS, _("Only marketing qualifies leads."))
+    lead = _lock(lead)
+    in_force = criteria.CriteriaSet.objects.in_force(at)
+    if in_force is None:
+        raise TransitionError(_("No criteria are in force, so nothing can be qualified. The director sets them."))
+    judgement = criteria.judge(lead, at=at, criteria_set=in_force)
+    if judgement.missing:
+        names = ", ".join(f"“{criterion}”" for criterion in judgement.missing)
+        raise TransitionError(_("Required criteria are not met yet: %(names)s.") % {"names": names})
+    if not judgement.is_met:
+        raise TransitionError(
+            _("%(points)s of %(threshold)s points are reached so far.")
+            % {"points": judgement.points, "threshold": judgement.threshold}
+        )
+    lead.criteria_set = in_force
+    _move(lead, Stage.QUALIFIED, Kind.QUALIFIED, by=by, at=at, criteria_version=in_force.version)
+
+
+@transaction.atomic
+def keep_warm(lead: Lead, *, by: User | None, at: datetime.datetime) -> None:
+    """Interested, but not a lead for sales yet: marketing keeps in touch."""
+    _require(by, access.QUALIFY_LEADS, _("Only marketing keeps leads warm."))
+    lead = _lock(lead)
+    lead.criteria_set = lead.criteria_set or criteria.CriteriaSet.objects.in_force(at)
+    _move(lead, Stage.WARM, Kind.WARM, by=by, at=at)
+
+
+@transaction.atomic
+def hand_over(lead: Lead, *, by: User | None, at: datetime.datetime, to: User | None = None, note: str = "") -> Handoff:
+    """Pass an MQL to sales and start both clocks. Without `to`, the rep who has waited longest gets it."""
+    _require(by, access.HAND_OVER_LEADS, _("Only marketing hands leads over."))
+    lead = _lock(lead)
+    how = "chosen" if to else "round_robin"
+    rep = to or next_rep()
+    if rep is None:
+        raise TransitionError(_("There is no active sales rep to hand the lead to."))
+    if not rep.is_active or rep.role not in access.SELL:
+        raise TransitionError(_("%(rep)s doesn't work in sales.") % {"rep": rep})
+    agreement = Agreement.objects.in_force(at)
+    _restart_cold_clock(lead, agreement, at)
+    _move(lead, Stage.HANDED_OVER, Kind.HANDED_OVER, by=by, at=at, rep=str(rep), how=how, note=note)
+    handoff = Handoff.objects.create(
+        lead=lead,
+        agreement=agreement,
+        handed_over_by=by,
+        assigned_to=rep,
+        assigned_how=how,
+        note=note,
+        handed_over_at=at,
+        first_contact_due_at=agreement.due_at(Clock.FIRST_CONTACT, at),
+        verdict_due_at=agreement.due_at(Clock.VERDICT, at),
+    )
+    if rep != by:
+        notify(Notification.Kind.HANDED_OVER, [rep], lead, at=at)
+    return handoff
+
+
+@transaction.atomic
+def remove(lead: Lead, reason: Reason | None, *, by: User | None, at: datetime.datetime) -> None:
+    """Take a lead out, with a reason. Nothing is deleted; `restore` brings it back."""
+    _require(by, access.REMOVE_LEADS, _("Only marketing or the director removes leads."))
+    reason = _require_reason(reason, Reason.Kind.REMOVAL)
+    lead = _lock(lead)
+    if lead.stage in {*WITH_SALES, Stage.WON, Stage.LOST, Stage.REMOVED}:
+        raise TransitionError(
+            _("The lead is now “%(stage)s”, so it can't be removed. %(who)s")
+            % {"stage": Stage(lead.stage).label, "who": _who_and_when(lead)}
+        )
+    from_stage = lead.stage
+    lead.stage, lead.stage_before_removal = Stage.REMOVED, from_stage
+    lead.removed_at, lead.removal_reason = at, reason
+    lead.save()
+    LeadEvent.objects.record(
+        lead, Kind.REMOVED, by=by, at=at, from_stage=from_stage, to_stage=Stage.REMOVED, reason=reason.text
+    )
+
+
+@transaction.atomic
+def restore(lead: Lead, *, by: User | None, at: datetime.datetime) -> None:
+    """Bring a removed lead back to where it stood."""
+    _require(by, access.REMOVE_LEADS, _("Only marketing or the director restores leads."))
+    lead = _lock(lead)
+    if not lead.is_removed:
+        raise TransitionError(_("The lead isn't removed. %(who)s") % {"who": _who_and_when(lead)})
+    lead.stage, lead.stage_before_removal = lead.stage_before_removal, ""
+    lead.removed_at = lead.removal_reason = None
+    lead.save()
+    LeadEvent.objects.record(lead, Kind.RESTORED, by=by, at=at, from_stage=Stage.REMOVED, to_stage=lead.stage)
+
+
+# --- Both sides ------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def log_activity(
+    lead: Lead,
+    kind: Activity.Kind,
+    outcome: Activity.Outcome,
+    *,
+    by: User | None,
+    at: datetime.datetime,
+    note: str = "",
+) -> Activity:
+    """Record a call, mail, meeting or demo. The first real contact moves the lead on and stops clock one.
+
+    By sales' side it counts for the pending handoff, by marketing's for a new lead. An unanswered call is an attempt,
+    not a contact.
+    """
+    lead = _lock(lead)
+    if lead.is_removed:
+        raise TransitionError(_("The lead is removed. Restore it first."))
+    handoff = (
+        Handoff.objects.select_for_update(of=("self",))
+        .pending()
+        .select_related("assigned_to", "agreement")
+        .filter(lead=lead)
+        .first()
+    )
+    rep = handoff.assigned_to if handoff else None
+    if rep is None and lead.stage in {*SELLING, Stage.WON, Stage.LOST}:
+        opportunity = lead.opportunities.select_related("owner").order_by("-pk").first()
+        rep = opportunity.owner if opportunity else None
+    if rep is not None:
+        _require_seller(by, rep)
+    else:
+        _require(by, access.QUALIFY_LEADS, _("This lead is with marketing; only marketing records contacts with it."))
+
+    activity = Activity.objects.create(lead=lead, kind=kind, outcome=outcome, note=note, at=at, by=by)
+    LeadEvent.objects.record(lead, Kind.ACTIVITY, by=by, at=at, activity=kind, outcome=outcome, note=note)
+    if activity.is_contact:
+        if lead.last_contact_at is None or lead.last_contact_at < at:
+            lead.last_contact_at = at
+        if lead.stage in WITH_SALES:
+            _restart_cold_clock(lead, handoff.agreement if handoff else Agreement.objects.in_force(at), at)
+        if handoff and handoff.first_contact_at is None:
+            handoff.first_contact_at = at
+            handoff.save(update_fields=["first_contact_at", "updated_at"])
+        if lead.stage == Stage.HANDED_OVER:
+            _move(lead, Stage.IN_WORK, Kind.IN_WORK, by=by, at=at)
+        elif lead.stage == Stage.NEW:
+            _move(lead, Stage.CONTACTED, Kind.CONTACTED, by=by, at=at)
+    lead.save()
+    return activity
+
+
+@transaction.atomic
+def undo(event: LeadEvent, *, by: User | None, at: datetime.datetime) -> None:
+    """Take back one's own last step on a lead, as its toast offers: nothing may have happened to the lead since."""
+    lead = _lock(event.lead)
+    last = lead.events.exclude(to_stage="").order_by("-id").first()
+    if event.kind not in UNDOABLE or last is None or last.pk != event.pk:
+        raise TransitionError(
+            _("This can't be undone any more: the lead has moved on. %(who)s") % {"who": _who_and_when(lead)}
+        )
+    if by is not None and event.actor_id != by.pk:
+        raise NotAllowed(_("Only who did it can undo it."))
+    if event.kind == Kind.REMOVED:
+        restore(lead, by=by, at=at)
+        return
+    stage = Stage(event.from_stage)
+    if event.kind in {Kind.MOVED, Kind.WON, Kind.LOST}:
+        opportunity = lead.opportunities.select_for_update(of=("self",)).order_by("-pk").first()
+        if opportunity is None or opportunity.payments.exists():
+            raise TransitionError(_("Payments are recorded already, so this can't be undone."))
+        opportunity.won_at = opportunity.lost_at = opportunity.lost_reason = None
+        opportunity.stage, opportunity.stage_at = stage, at
+        opportunity.save()
+        _restart_cold_clock(lead, Agreement.objects.in_force(at), at)
+    to_stage = Stage(event.to_stage)
+    if getattr(lead, to_stage.reached_field) == event.at:
+        setattr(lead, to_stage.reached_field, None)
+    lead.stage = stage
+    lead.save()
+    LeadEvent.objects.record(
+        lead, Kind.UNDONE, by=by, at=at, from_stage=to_stage, to_stage=stage, undone=event.pk, what=event.kind
+    )
+
+
+# --- Sales: the verdict ----------------------------------------------------------------------------------------------
+
+
+def _lock_pending(handoff: Handoff) -> tuple[Handoff, Lead]:
+    lead = _lock(handoff.lead)
+    handoff = (
+        Handoff.objects.select_for_update(of=("self",))
+        .select_related("assigned_to", "decided_by", "agreement", "handed_over_by")
+        .get(pk=handoff.pk)
+    )
+    if not handoff.is_pending:
+        who = str(handoff.decided_by) if handoff.decided_by else _("the system")
+        when = f"{handoff.decided_at:%Y-%m-%d %H:%M} UTC"
+        text = (
+            _("%(who)s already accepted this lead on %(when)s.")
+            if handoff.verdict == Handoff.Verdict.ACCEPTED
+            else _("%(who)s already rejected this lead on %(when)s.")
+        )
+        raise TransitionError(text % {"who": who, "when": when})
+    return handoff, lead
+
+
+@transaction.atomic
+def reassign(handoff: Handoff, to: User, *, by: User | None, at: datetime.datetime) -> None:
+    """Give a pending handoff to another rep. The clocks go on: the client has been waiting all the same."""
+    _require(by, access.REASSIGN_HANDOFFS, _("Only a sales manager or the director reassigns leads."))
+    handoff, lead = _lock_pending(handoff)
+    _require_seller(by, handoff.assigned_to)
+    if not to.is_active or to.role not in access.SELL:
+        raise TransitionError(_("%(rep)s doesn't work in sales.") % {"rep": to})
+    if not access.can_sell_for(by, to):
+        raise NotAllowed(_("%(rep)s isn't in your team.") % {"rep": to})
+    if to.pk == handoff.assigned_to_id:
+        return
+    before, handoff.assigned_to, handoff.assigned_how = handoff.assigned_to, to, "reassigned"
+    handoff.save(update_fields=["assigned_to", "assigned_how", "updated_at"])
+    lead.save(update_fields=["updated_at"])
+    LeadEvent.objects.record(lead, Kind.REASSIGNED, by=by, at=at, rep=str(to), before=str(before))
+    if to != by:
+        notify(Notification.Kind.REASSIGNED, [to], lead, at=at)
+
+
+@transaction.atomic
+def accept(handoff: Handoff, *, by: User | None, at: datetime.datetime) -> Opportunity:
+    """Sales takes the lead: it becomes a SAL, and an opportunity opens for its rep.
+
+    Raises NotAllowed for anybody but the rep, their manager or the director; TransitionError when the handoff is
+    decided already, or when no contact with the client is recorded yet.
+    """
+    handoff, lead = _lock_pending(handoff)
+    _require_seller(by, handoff.assigned_to)
+    if handoff.first_contact_at is None:
+        raise TransitionError(_("Record your first contact with the client before you accept the lead."))
+    handoff.verdict, handoff.decided_at, handoff.decided_by = Handoff.Verdict.ACCEPTED, at, by
+    handoff.save()
+    _move(lead, Stage.ACCEPTED, Kind.ACCEPTED, by=by, at=at)
+    opportunity = Opportunity.objects.create(
+        lead=lead, owner=handoff.assigned_to, product=lead.product, opened_at=at, stage_at=at
+    )
+    notify(Notification.Kind.ACCEPTED, [handoff.handed_over_by], lead, at=at)
+    return opportunity
+
+
+def recorded_attempts(handoff: Handoff) -> int:
+    """On how many different days (of the organisation) sales tried to reach the client since the handoff."""
+    zone = Organisation.current().tzinfo
+    made = Activity.objects.filter(lead_id=handoff.lead_id, at__gte=handoff.handed_over_at).values_list("at", flat=True)
+    return len({at.astimezone(zone).date() for at in made})
+
+
+@transaction.atomic
+def reject(
+    handoff: Handoff,
+    reason: Reason | None,
+    *,
+    by: User | None,
+    at: datetime.datetime,
+    missing: str = "",
+    not_asked: str = "",
+    misread: str = "",
+) -> None:
+    """Sales returns the lead to marketing with a reason and what marketing can learn from it.
+
+    A reason that needs attempts (“unreachable”) is taken only after the agreed number on different days.
+    """
+    reason = _require_reason(reason, Reason.Kind.REJECTION)
+    handoff, lead = _lock_pending(handoff)
+    _require_seller(by, handoff.assigned_to)
+    needed, made = handoff.agreement.unreachable_attempts, recorded_attempts(handoff)
+    if reason.needs_attempts and made < needed:
+        raise TransitionError(
+            _("“%(reason)s” needs attempts on %(needed)s different days; %(made)s recorded so far.")
+            % {"reason": reason, "needed": needed, "made": made}
+        )
+    if not reason.needs_attempts and not (missing.strip() or not_asked.strip() or misread.strip()):
+        raise TransitionError(_("Say at least one: what was missing, not asked, or misread. Marketing learns from it."))
+    handoff.verdict, handoff.decided_at, handoff.decided_by = Handoff.Verdict.REJECTED, at, by
+    handoff.reason, handoff.missing, handoff.not_asked, handoff.misread = reason, missing, not_asked, misread
+    handoff.save()
+    lead.cold_at = None
+    _move(
+        lead,
+        Stage.RETURNED,
+        Kind.RETURNED,
+        by=by,
+        at=at,
+        reason=reason.text,
+        missing=missing,
+        not_asked=not_asked,
+        misread=misread,
+    )
+    notify(Notification.Kind.RETURNED, [handoff.handed_over_by, lead.owner], lead, at=at, reason=reason.text)
+
+
+# --- Sales: selling --------------------------------------------------------------------------------------------------
+
+
+def _lock_open(opportunity: Opportunity, *, by: User | None) -> tuple[Opportunity, Lead]:
+    lead = _lock(opportunity.lead)
+    opportunity = (
+        Opportunity.objects.select_for_update(of=("self",)).select_related("owner", "product").get(pk=opportunity.pk)
+    )
+    _require_seller(by, opportunity.owner)
+    if not opportunity.is_open:
+        raise TransitionError(
+            _("The opportunity is already “%(stage)s”. %(who)s")
+            % {"stage": opportunity.get_stage_display(), "who": _who_and_when(lead)}
+        )
+    return opportunity, lead
+
+
+@transaction.atomic
+def move_opportunity(opportunity: Opportunity, to: Stage, *, by: User | None, at: datetime.datetime) -> None:
+    """Move an open opportunity to another selling stage; the first arrival dates the demo, proposal or contract."""
+    opportunity, lead = _lock_open(opportunity, by=by)
+    if to not in SELLING:
+        raise TransitionError(_("That isn't a selling stage."))
+    if opportunity.stage == to:
+        return
+    opportunity.stage, opportunity.stage_at = to, at
+    if to != Stage.ACCEPTED and getattr(opportunity, to.reached_field) is None:
+        setattr(opportunity, to.reached_field, at)
+    opportunity.save()
+    _move(lead, to, Kind.MOVED, by=by, at=at)
+
+
+@transaction.atomic
+def win(
+    opportunity: Opportunity,
+    *,
+    by: User | None,
+    at: datetime.datetime,
+    amount: Decimal,
+    margin: Decimal | None = None,
+) -> None:
+    """The client buys for `amount`, in the organisation's currency; an unknown margin comes from the cost share."""
+    opportunity, lead = _lock_open(opportunity, by=by)
+    opportunity.stage, opportunity.stage_at, opportunity.won_at = Stage.WON, at, at
+    opportunity.amount, opportunity.margin = amount, margin
+    opportunity.reckon_margin()
+    opportunity.save()
+    lead.cold_at = None
+    _move(lead, Stage.WON, Kind.WON, by=by, at=at, amount=str(amount))
+    notify(Notification.Kind.WON, [lead.owner], lead, at=at)
+
+
+@transaction.atomic
+def lose(
+    opportunity: Opportunity, reason: Reason | None, *, by: User | None, at: datetime.datetime, note: str = ""
+) -> None:
+    """The opportunity ends without a sale, for a reason of the kept list."""
+    reason = _require_reason(reason, Reason.Kind.LOSS)
+    opportunity, lead = _lock_open(opportunity, by=by)
+    opportunity.stage, opportunity.stage_at, opportunity.lost_at = Stage.LOST, at, at
+    opportunity.lost_reason, opportunity.lost_note = reason, note
+    opportunity.save()
+    lead.cold_at = None
+    _move(lead, Stage.LOST, Kind.LOST, by=by, at=at, reason=reason.text, note=note)
+
+
+@transaction.atomic
+def record_payment(
+    opportunity: Opportunity,
+    *,
+    by: User | None,
+    at: datetime.datetime,
+    paid_on: datetime.date,
+    amount: Decimal,
+    note: str = "",
+    submission_key: uuid.UUID | None = None,
+) -> Payment:
+    """Money came in for a won opportunity. A repeated `submission_key` returns the payment made before."""
+    lead = _lock(opportunity.lead)
+    opportunity = Opportunity.objects.select_related("owner").get(pk=opportunity.pk)
+    _require_seller(by, opportunity.owner)
+    if submission_key and (done := Payment.objects.filter(submission_key=submission_key).first()):
+        return done
+    if opportunity.stage != Stage.WON:
+        raise TransitionError(_("Payments are recorded for won opportunities only."))
+    payment = Payment.objects.create(
+        opportunity=opportunity,
+        paid_on=paid_on,
+        amount=amount,
+        note=note,
+        recorded_by=by,
+        submission_key=submission_key,
+        recorded_at=at,
+    )
+    LeadEvent.objects.record(lead, Kind.PAYMENT, by=by, at=at, amount=str(amount), paid_on=paid_on.isoformat())
+    lead.save(update_fields=["updated_at"])
+    return payment

@@ -1,0 +1,95 @@
+"""The fixed cast, and an organisation with its defaults for every test that touches the database."""
+
+import datetime
+
+import pytest
+from django.test import Client
+
+from accounts.models import Role, Team, User
+from pipeline.defaults import create_defaults
+from tests.factories import PASSWORD, TeamFactory, UserFactory
+
+
+@pytest.fixture(autouse=True)
+def _organisation(request: pytest.FixtureRequest) -> None:
+    """The defaults that a real installation has from its first start."""
+    if request.node.get_closest_marker("django_db"):
+        request.getfixturevalue("transactional_db" if "transactional_db" in request.fixturenames else "db")
+        create_defaults(at=datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC))
+
+
+@pytest.fixture(autouse=True)
+def _fast_passwords(settings) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+def _person(name: str, role: Role, team: Team | None = None) -> User:
+    user = UserFactory(name=name, role=role, team=team)
+    user.set_password(PASSWORD)
+    user.save()
+    return user
+
+
+@pytest.fixture
+def sales_team(db) -> Team:
+    return TeamFactory(name="Sales North")
+
+
+@pytest.fixture
+def mia(db) -> User:
+    """Marketer."""
+    return _person("Mia", Role.MARKETER)
+
+
+@pytest.fixture
+def dan(db) -> User:
+    """SDR."""
+    return _person("Dan", Role.SDR)
+
+
+@pytest.fixture
+def sam(sales_team) -> User:
+    """Sales rep."""
+    return _person("Sam", Role.SALES_REP, sales_team)
+
+
+@pytest.fixture
+def sid(db) -> User:
+    """Sales rep of the other team."""
+    return _person("Sid", Role.SALES_REP, TeamFactory(name="Sales South"))
+
+
+@pytest.fixture
+def max_(sales_team) -> User:
+    """Sales manager of Sam's team."""
+    return _person("Max", Role.SALES_MANAGER, sales_team)
+
+
+@pytest.fixture
+def dora(db) -> User:
+    """Director."""
+    return _person("Dora", Role.DIRECTOR)
+
+
+@pytest.fixture
+def vera(db) -> User:
+    """Viewer."""
+    return _person("Vera", Role.VIEWER)
+
+
+@pytest.fixture
+def ada(db) -> User:
+    """Administrator."""
+    return _person("Ada", Role.ADMIN)
+
+
+@pytest.fixture
+def as_user():
+    """`as_user(mia)` is a browser in which Mia is signed in."""
+
+    def sign_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return sign_in

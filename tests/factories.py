@@ -1,0 +1,142 @@
+"""Makers of test data, in order of dependency. Leads move through the real transitions, never by writing a stage."""
+
+import datetime
+from decimal import Decimal
+
+import factory
+from factory.django import DjangoModelFactory
+
+from accounts.models import Role, Team, User
+from leads import criteria
+from leads.models import Campaign, Channel, Company, Contact, CriteriaSet, Expense, Lead, Product, Reason
+from leads.registration import Person, register_lead
+from pipeline import transitions
+from pipeline.models import Activity, Handoff, Opportunity
+
+# Monday noon; tests that need another moment say so.
+NOON = datetime.datetime(2026, 3, 2, 12, 0, tzinfo=datetime.UTC)
+PASSWORD = "a long pass phrase"
+
+
+def days(number: float) -> datetime.timedelta:
+    return datetime.timedelta(days=number)
+
+
+class TeamFactory(DjangoModelFactory):
+    class Meta:
+        model = Team
+
+    name = factory.Sequence(lambda n: f"Team {n}")
+
+
+class UserFactory(DjangoModelFactory):
+    class Meta:
+        model = User
+        skip_postgeneration_save = True
+
+    name = factory.Sequence(lambda n: f"Person {n}")
+    email = factory.LazyAttribute(lambda user: f"{user.name.lower().replace(' ', '.')}@example.com")
+    role = Role.VIEWER
+
+
+class ChannelFactory(DjangoModelFactory):
+    class Meta:
+        model = Channel
+
+    name = factory.Sequence(lambda n: f"Channel {n}")
+
+
+class ProductFactory(DjangoModelFactory):
+    class Meta:
+        model = Product
+
+    name = factory.Sequence(lambda n: f"Product {n}")
+    cost_share = Decimal("0.4")
+
+
+class CampaignFactory(DjangoModelFactory):
+    class Meta:
+        model = Campaign
+
+    name = factory.Sequence(lambda n: f"Campaign {n}")
+    channel = factory.SubFactory(ChannelFactory)
+
+
+class EventFactory(CampaignFactory):
+    name = factory.Sequence(lambda n: f"Event {n}")
+    channel = factory.SubFactory(ChannelFactory, is_event=True)
+    starts_on = NOON.date()
+    ends_on = NOON.date()
+
+
+class ExpenseFactory(DjangoModelFactory):
+    class Meta:
+        model = Expense
+
+    campaign = factory.SubFactory(CampaignFactory)
+    spent_on = NOON.date()
+    amount = Decimal(100)
+
+
+class CompanyFactory(DjangoModelFactory):
+    class Meta:
+        model = Company
+
+    name = factory.Sequence(lambda n: f"Company {n}")
+
+
+class ContactFactory(DjangoModelFactory):
+    class Meta:
+        model = Contact
+
+    name = factory.Sequence(lambda n: f"Contact {n}")
+    email = factory.Sequence(lambda n: f"contact{n}@client.example")
+    company = factory.SubFactory(CompanyFactory)
+
+
+def reason(kind: str = "rejection", *, needs_attempts: bool = False) -> Reason:
+    """The first reason of a kind among the defaults."""
+    return Reason.objects.filter(kind=kind, needs_attempts=needs_attempts).first()
+
+
+def a_lead(*, by: User | None = None, at: datetime.datetime = NOON, campaign: Campaign | None = None, **fields) -> Lead:
+    """A new lead, registered by `by`, of a new contact unless one is given."""
+    contact = fields.pop("contact", None) or ContactFactory()
+    return register_lead(campaign or CampaignFactory(), Person(), contact=contact, by=by, at=at, **fields).lead
+
+
+def meet_criteria(lead: Lead, *, by: User | None = None, at: datetime.datetime = NOON) -> Lead:
+    for criterion in CriteriaSet.objects.in_force(at).criteria.all():
+        criteria.answer(lead, criterion.key, "yes", by=by, at=at)
+    return lead
+
+
+def a_qualified_lead(*, by: User | None = None, at: datetime.datetime = NOON, **fields) -> Lead:
+    lead = meet_criteria(a_lead(by=by, at=at, **fields), by=by, at=at)
+    transitions.qualify(lead, by=by, at=at)
+    lead.refresh_from_db()
+    return lead
+
+
+def a_handoff(to: User, *, by: User | None = None, at: datetime.datetime = NOON, **fields) -> Handoff:
+    return transitions.hand_over(a_qualified_lead(by=by, at=at, **fields), to=to, by=by, at=at)
+
+
+def a_contacted_handoff(to: User, *, by: User | None = None, at: datetime.datetime = NOON, **fields) -> Handoff:
+    handoff = a_handoff(to, by=by, at=at, **fields)
+    transitions.log_activity(handoff.lead, Activity.Kind.CALL, Activity.Outcome.REACHED, by=to, at=at)
+    handoff.refresh_from_db()
+    return handoff
+
+
+def an_opportunity(owner: User, *, by: User | None = None, at: datetime.datetime = NOON, **fields) -> Opportunity:
+    return transitions.accept(a_contacted_handoff(owner, by=by, at=at, **fields), by=owner, at=at)
+
+
+def a_won_opportunity(
+    owner: User, amount: Decimal | int = 1000, *, by: User | None = None, at: datetime.datetime = NOON, **fields
+) -> Opportunity:
+    opportunity = an_opportunity(owner, by=by, at=at, **fields)
+    transitions.win(opportunity, amount=Decimal(amount), by=owner, at=at)
+    opportunity.refresh_from_db()
+    return opportunity
