@@ -40,6 +40,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
+    "django.forms",
     "allauth",
     "allauth.account",
     "csp",
@@ -69,6 +70,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "leadflow.middleware.OverlayRedirectMiddleware",
 ]
 
 ROOT_URLCONF = "leadflow.urls"
@@ -87,7 +89,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "leadflow.context.page",
             ],
-            "builtins": ["heroicons.templatetags.heroicons", "template_partials.templatetags.partials"],
+            "builtins": ["heroicons.templatetags.heroicons", "template_partials.templatetags.partials", "leadflow.templatetags.display"],
         },
     }
 ]

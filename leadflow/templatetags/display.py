@@ -1,0 +1,210 @@
+"""How values look everywhere: icons, numbers, money, rates, times, clocks and charts.
+
+A template builtin, so pages use these without loading them. `None` is always "no data", never zero.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+import heroicons
+from django import template
+from django.contrib.messages.storage.base import Message
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+
+from leadflow import charts
+
+register = template.Library()
+
+NO_DATA = "—"
+THIN_SPACE = "\u202f"  # narrow and unbreakable
+
+
+# --- Icons and people ------------------------------------------------------------------------------------------------
+
+
+@register.simple_tag
+@lru_cache(maxsize=512)
+def icon(name: str, style: str = "micro", size: int = 16) -> SafeString:
+    """A heroicon, hidden from screen readers: the words beside it (or the button's aria-label) speak."""
+    # The name comes from a template as safe text; `+ ""` gives the plain string that ElementTree wants.
+    svg = heroicons._render_icon(style + "", name + "", size, {"class": "icon", "aria-hidden": "true"})
+    return mark_safe(svg)
+
+
+@register.simple_tag
+def avatar(name: object, size: str = "") -> SafeString:
+    """The initials of a person or a company, as decoration beside the name."""
+    words = [word for word in str(name or "").replace("@", " ").split() if word[0].isalnum()]
+    initials = "".join(word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words)).upper()
+    return format_html('<span class="avatar {}" aria-hidden="true">{}</span>', size, initials or "?")
+
+
+# --- Numbers ---------------------------------------------------------------------------------------------------------
+
+
+@register.filter
+def number(value: float | Decimal | None, places: int = 0) -> str:
+    """`12 345`: thin-space thousands in every language, the language's own decimal mark."""
+    if value is None or value == "":
+        return NO_DATA
+    rounded = Decimal(str(value)).quantize(Decimal(1).scaleb(-int(places)), rounding=ROUND_HALF_UP)
+    whole, _point, fraction = f"{abs(rounded):,f}".partition(".")
+    text = whole.replace(",", THIN_SPACE)
+    if fraction:
+        text += number_format(Decimal(f"0.{fraction}"), int(places))[1:]
+    return f"\N{MINUS SIGN}{text}" if rounded < 0 else text
+
+
+@register.filter
+def money(value: Decimal | int | None, currency: str = "") -> str:
+    """`12 345.67 EUR`: cents only where there are any."""
+    if value is None or value == "":
+        return NO_DATA
+    text = number(value, 0 if Decimal(str(value)) % 1 == 0 else 2)
+    return f"{text}\N{NO-BREAK SPACE}{currency}" if currency else text
+
+
+@register.filter
+def percent(value: Decimal | float | None, places: int = 1) -> str:
+    """A share (0.105) as `10.5 %`."""
+    if value is None or value == "":
+        return NO_DATA
+    return f"{number(Decimal(str(value)) * 100, places)}{THIN_SPACE}%"
+
+
+@register.simple_tag
+def rate(numerator: int | None, denominator: int | None, url: str = "", mature: bool = True) -> SafeString:
+    """A rate with its numerator and denominator; without a denominator it says so. Immature cohorts are hatched."""
+    if not denominator or numerator is None:
+        return format_html('<span class="rate none">{}</span>', _("no data"))
+    share = percent(Decimal(numerator) / Decimal(denominator))
+    tag = format_html('<a href="{}">{}</a>', url, share) if url else share
+    note = "" if mature else _("Not mature yet: this cohort is younger than the time it needs")
+    return format_html(
+        '<span class="rate{}" title="{}">{} <small>{}{}/{}{}</small></span>',
+        "" if mature else " immature", note, tag, number(numerator), THIN_SPACE, THIN_SPACE, number(denominator),
+    )  # fmt: skip
+
+
+# --- Time ------------------------------------------------------------------------------------------------------------
+
+
+def _span(length: timedelta) -> str:
+    """A length of time in its one largest unit: `5 d`, `3 h`, `12 min`."""
+    minutes = int(abs(length).total_seconds()) // 60
+    if minutes < 60:
+        return _("%(count)s min") % {"count": minutes}
+    if minutes < 48 * 60:
+        return pgettext("hours", "%(count)s h") % {"count": minutes // 60}
+    return pgettext("days", "%(count)s d") % {"count": minutes // 1440}
+
+
+def _exact(at: datetime) -> str:
+    return date_format(timezone.localtime(at), "DATETIME_FORMAT")
+
+
+def _short_date(at: datetime, now: datetime) -> str:
+    day, today = timezone.localtime(at), timezone.localtime(now)
+    return date_format(day, "j M" if day.year == today.year else "j M Y")
+
+
+@register.filter
+def ago(at: datetime | None) -> SafeString | str:
+    """A moment as people say it, with the exact time on hover: `3 h ago`, `in 2 d`, `12 Nov`."""
+    if at is None:
+        return NO_DATA
+    now = timezone.now()
+    if abs(now - at) < timedelta(minutes=1):
+        text = _("just now")
+    elif abs(now - at) >= timedelta(days=7):
+        text = _short_date(at, now)
+    else:
+        text = (_("%(span)s ago") if at < now else _("in %(span)s")) % {"span": _span(now - at)}
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), _exact(at), text)
+
+
+CLOCK_ICONS = {
+    "ok": "clock",
+    "soon": "exclamation-triangle",
+    "overdue": "fire",
+    "paused": "pause-circle",
+    "kept": "check-circle",
+    "late": "exclamation-circle",
+}
+
+
+@register.simple_tag
+def clock(label: str, state: str, due: datetime | None = None, done: datetime | None = None) -> SafeString | str:
+    """One SLA clock: icon, words and the exact time. `state` is reckoned by the pipeline, never here.
+
+    States: ok, soon, overdue (still running), paused, kept (done in time), late (done too late).
+    """
+    if not state:
+        return ""
+    now = timezone.now()
+    words = {
+        "ok": _("%(span)s left"),
+        "soon": _("%(span)s left"),
+        "overdue": _("%(span)s overdue"),
+        "paused": _("paused"),
+        "kept": _("in time"),
+        "late": _("%(span)s late"),
+    }[state]
+    if state in ("ok", "soon", "overdue"):
+        words %= {"span": _span((due or now) - now)}
+    elif state == "late":
+        words %= {"span": _span((done or now) - (due or done or now))}
+    exact = [text % {"at": _exact(at)} for text, at in ((_("due %(at)s"), due), (_("done %(at)s"), done)) if at]
+    return format_html(
+        '<span class="clock clock-{}" title="{}">{}<span class="clock-label">{}</span> <b>{}</b>'
+        '<span class="sr-only">, {}</span></span>',
+        state, ", ".join([label, *exact]), icon(CLOCK_ICONS[state]), label, words, ", ".join(exact),
+    )  # fmt: skip
+
+
+# --- Messages --------------------------------------------------------------------------------------------------------
+
+
+@register.filter
+def undo_url(message: Message) -> str:
+    """The address that takes the action back: `messages.success(request, text, extra_tags=f"undo:{url}")`."""
+    for tag in (message.extra_tags or "").split():
+        if tag.startswith("undo:"):
+            url = tag.removeprefix("undo:")
+            return url if not urlsplit(url).netloc and url.startswith("/") else ""
+    return ""
+
+
+# --- Charts: rows are dicts, so that a view passes plain data ---------------------------------------------------------
+
+
+@register.inclusion_tag("charts/bars.html")
+def bar_chart(rows: Sequence[Mapping], title: str, summary: str = "") -> dict:
+    """Horizontal bars. Row: label, value; may have text (shown value), url, note, immature."""
+    return {"chart": charts.bars(rows), "title": title, "summary": summary}
+
+
+@register.inclusion_tag("charts/funnel.html")
+def funnel_chart(rows: Sequence[Mapping], title: str, summary: str = "") -> dict:
+    """Funnel, first stage first. Row: label, value; may have url, rate (share of the stage before), note, immature."""
+    return {"chart": charts.funnel(rows), "title": title, "summary": summary}
+
+
+@register.inclusion_tag("charts/trend.html")
+def trend_chart(rows: Sequence[Mapping], title: str, summary: str = "", kind: str = "line") -> dict:
+    """A value over time, kind `line` or `columns`. Row: label, value (None is a gap); may have text, url, immature."""
+    return {"chart": charts.trend(rows, kind=kind), "title": title, "summary": summary}
+
+
+@register.inclusion_tag("charts/stacked.html")
+def stacked_chart(rows: Sequence[Mapping], title: str, summary: str = "") -> dict:
+    """One bar of parts. Row: label, value; may have url, text, state (ok, soon, overdue, paused, muted)."""
+    return {"chart": charts.stacked(rows), "title": title, "summary": summary}
