@@ -178,8 +178,6 @@ document.addEventListener("click", (event) => {
     if ("dialog" in link.dataset) openOverlay("dialog", link.href); else openDrawer(link.href);
     return;
   }
-  // Forms stay inside an overlay (hx-boost), plain links leave it.
-  if (target.closest(".overlay-body a[href]:not([hx-get])")) { event.stopPropagation(); return; }
   const row = rowOf(target);
   if (row && plainClick && !target.closest("a, button, input, select, textarea, label, summary, .menu-panel") && !String(getSelection())) one(".row-link", row).click();
 }, true);
@@ -248,16 +246,22 @@ document.addEventListener("submit", (event) => {
   form.setAttribute("aria-busy", "true");
   setTimeout(() => form.removeAttribute("aria-busy"), 10000); // a download answers without leaving the page
 }, true);
+
+/* A form in the drawer or the dialog stays there: errors come back in place, a redirect moves the page (leadflow/middleware.py). */
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  const body = form.closest("#drawer-body, #dialog-body");
+  if (!body || event.defaultPrevented || form.matches("[hx-post], [hx-get], [method=dialog], [data-download]")) return;
+  event.preventDefault();
+  const url = form.getAttribute("action") || body.closest("dialog").dataset.url;
+  const { name, value } = event.submitter || {};
+  htmx.ajax(form.method.toUpperCase(), event.submitter?.getAttribute("formaction") || url, { source: form, target: body, swap: "innerHTML", values: name ? { [name]: value } : {} });
+});
 const freeForms = () => all('form[aria-busy="true"]').forEach((form) => form.removeAttribute("aria-busy"));
 addEventListener("pageshow", freeForms);
 
 /* --- htmx --- */
 
-document.addEventListener("htmx:configRequest", (event) => {
-  const form = event.detail.elt;
-  const overlay = form.closest("dialog[data-url]");
-  if (overlay && form.matches("form:not([hx-post])") && !form.getAttribute("action")) event.detail.path = overlay.dataset.url;
-});
 document.addEventListener("htmx:afterRequest", freeForms);
 for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
   document.addEventListener(name, (event) => {
