@@ -49,7 +49,9 @@ def funnel(rows: Sequence[Mapping]) -> list[dict]:
     drawn = bars(rows)
     for before, row in pairwise(drawn):
         if "rate" not in row:
-            row["rate"] = float(row["value"]) / float(before["value"]) if before["value"] and row["value"] is not None else None
+            row["rate"] = (
+                float(row["value"]) / float(before["value"]) if before["value"] and row["value"] is not None else None
+            )
     return drawn
 
 

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
-from django.utils.functional import Promise
+from django.utils.functional import Promise, SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
+
+from accounts.models import Organisation, Role
 
 OVERLAYS = ("drawer-body", "dialog-body")
 
@@ -19,7 +21,7 @@ class Entry:
     label: str | Promise
     icon: str
     short: str | Promise = ""  # for the phone's bottom bar, which shows the entries that have one
-    roles: frozenset[str] = frozenset()
+    roles: frozenset[Role] = frozenset()
 
 
 NAVIGATION = (
@@ -32,7 +34,9 @@ NAVIGATION = (
     Entry("leads:company_list", _("Companies"), "building-office-2"),
     Entry("pipeline:weekly_review", _("Weekly review"), "presentation-chart-line"),
     Entry("kpi:funnel", _("KPI"), "chart-bar"),
-    Entry("leadflow:settings", _("Settings"), "cog-6-tooth", roles=frozenset({"admin", "director"})),
+    Entry(
+        "leadflow:settings", _("Settings"), "cog-6-tooth", roles=frozenset({Role.ADMIN, Role.DIRECTOR, Role.MARKETER})
+    ),
 )
 
 
@@ -43,6 +47,7 @@ def page(request: HttpRequest) -> dict[str, object]:
         "csp_nonce": getattr(request, "csp_nonce", ""),
         # Any page opened in the drawer or the dialog comes without the frame around it.
         "layout": "_layout_overlay.html" if htmx and htmx.target in OVERLAYS else "_layout_page.html",
+        "organisation": SimpleLazyObject(Organisation.current),
         "theme": request.COOKIES.get("theme") if request.COOKIES.get("theme") in ("light", "dark") else "",
         "narrow_navigation": request.COOKIES.get("navigation") == "narrow",
         "navigation": lambda: navigation(request),
@@ -63,7 +68,11 @@ def navigation(request: HttpRequest) -> list[dict[str, object]]:
         except NoReverseMatch:  # REMOVE when every page has landed: then a wrong name must fail
             continue
         entries.append({"entry": entry, "url": url, "is_current": False})
-    matching = [item for item in entries if item["url"] == request.path or request.path.startswith(item["url"].rstrip("/") + "/")]
+    matching = [
+        item
+        for item in entries
+        if item["url"] == request.path or request.path.startswith(item["url"].rstrip("/") + "/")
+    ]
     if matching:
         best = max(matching, key=lambda item: len(item["url"]))
         best["is_current"] = best["url"] != "/" or request.path == "/"

@@ -132,7 +132,7 @@ def ago(at: datetime | None) -> SafeString | str:
 
 
 CLOCK_ICONS = {
-    "ok": "clock",
+    "running": "clock",
     "soon": "exclamation-triangle",
     "overdue": "fire",
     "paused": "pause-circle",
@@ -145,20 +145,20 @@ CLOCK_ICONS = {
 def clock(label: str, state: str, due: datetime | None = None, done: datetime | None = None) -> SafeString | str:
     """One SLA clock: icon, words and the exact time. `state` is reckoned by the pipeline, never here.
 
-    States: ok, soon, overdue (still running), paused, kept (done in time), late (done too late).
+    States: running, soon, overdue (still running), paused, kept (done in time), late (done too late).
     """
     if not state:
         return ""
     now = timezone.now()
     words = {
-        "ok": _("%(span)s left"),
+        "running": _("%(span)s left"),
         "soon": _("%(span)s left"),
         "overdue": _("%(span)s overdue"),
         "paused": _("paused"),
         "kept": _("in time"),
         "late": _("%(span)s late"),
     }[state]
-    if state in ("ok", "soon", "overdue"):
+    if state in ("running", "soon", "overdue"):
         words %= {"span": _span((due or now) - now)}
     elif state == "late":
         words %= {"span": _span((done or now) - (due or done or now))}
