@@ -13,7 +13,7 @@ NOW = datetime.datetime(2026, 3, 2, 12, tzinfo=datetime.UTC)
 
 
 @pytest.fixture
-def _now(monkeypatch):
+def frozen(monkeypatch):
     monkeypatch.setattr(timezone, "now", lambda: NOW)
 
 
@@ -40,6 +40,7 @@ def test_a_rate_shows_both_counts_and_an_empty_base_is_no_data():
     assert "immature" in display.rate(1, 2, mature=False)
 
 
+@pytest.mark.usefixtures("frozen")
 @pytest.mark.parametrize(
     ("before", "words"),
     [
@@ -50,10 +51,11 @@ def test_a_rate_shows_both_counts_and_an_empty_base_is_no_data():
         (datetime.timedelta(days=400), "26 Jan 2025"),
     ],
 )
-def test_times_are_relative_while_near_and_dates_when_far(_now, before, words):
+def test_times_are_relative_while_near_and_dates_when_far(before, words):
     assert f">{words}</time>" in display.ago(NOW - before)
 
 
+@pytest.mark.usefixtures("frozen")
 @pytest.mark.parametrize(
     ("state", "due", "done", "words"),
     [
@@ -63,10 +65,12 @@ def test_times_are_relative_while_near_and_dates_when_far(_now, before, words):
         ("late", -72, -24, "2 d late"),
     ],
 )
-def test_a_clock_says_its_state_in_words_with_the_exact_time(_now, state, due, done, words):
+def test_a_clock_says_its_state_in_words_with_the_exact_time(state, due, done, words):
     hour = datetime.timedelta(hours=1)
     html = display.clock("Verdict", state, NOW + due * hour, NOW + done * hour if done else None)
-    assert f"<b>{words}</b>" in html and f"clock-{state}" in html and "due " in html and "<svg" in html
+    assert f"clock-{state}" in html
+    assert f"<b>{words}</b>" in html
+    assert "due " in html
 
 
 @pytest.mark.parametrize(
@@ -84,4 +88,5 @@ def test_undo_goes_only_to_this_site(tags, url):
 
 def test_initials_come_from_any_name_without_breaking():
     assert ">SS<" in display.avatar("Sam van Salesman")
-    assert ">?<" in display.avatar("") and ">?<" in display.avatar("<>")
+    assert ">?<" in display.avatar("")
+    assert ">?<" in display.avatar("<>")
