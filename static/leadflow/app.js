@@ -281,7 +281,11 @@ document.addEventListener("htmx:afterSwap", (event) => {
   }
 });
 document.addEventListener("htmx:afterSettle", () => all(".list").forEach(countSelected));
-document.addEventListener("htmx:load", listPageKeys);
+document.addEventListener("htmx:load", (event) => {
+  listPageKeys();
+  // A ribbon wider than the screen shows where the lead stands now.
+  all(".ribbon .is-current", event.detail.elt).forEach((step) => { step.parentElement.scrollLeft = step.offsetLeft - step.parentElement.offsetLeft - 96; });
+});
 
 /* --- Start --- */
 
