@@ -65,9 +65,10 @@ class LeadQuerySet(models.QuerySet["Lead"]):
 
     def search(self, text: str) -> "LeadQuerySet":
         """Leads whose contact's name, e-mail, company or phone (in any notation) contains `text`."""
+        leads = self
         for term in search_term(text, Organisation.current().country).split():
-            self = self.filter(search_text__contains=term)
-        return self
+            leads = leads.filter(search_text__contains=term)
+        return leads
 
     def present(self) -> "LeadQuerySet":
         return self.exclude(stage=Stage.REMOVED)
