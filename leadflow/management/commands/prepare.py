@@ -1,0 +1,24 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+from django.db import transaction
+
+
+class Command(BaseCommand):
+    help = "Bring the database up to date: tables, the cache table, the settings that every installation starts with."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--demo", action="store_true", help="fill an empty base with demo data")
+
+    def handle(self, *args: Any, demo: bool, **options: Any) -> None:
+        call_command("migrate", interactive=False, verbosity=0)
+        call_command("createcachetable", verbosity=0)
+        call_command("create_defaults")
+        if demo and not get_user_model().objects.exists():
+            # All or nothing: interrupted halfway, the base is still empty and the next start tries again.
+            with transaction.atomic():
+                call_command("load_demo", leads=400)
+                call_command("recompute_facts", all=True)
