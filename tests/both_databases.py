@@ -18,9 +18,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg2
-import redis
 
-from leadflow.embedded import NoEmbeddedValkey, valkey_command
+from leadflow.broker import NoEmbeddedValkey, is_there, valkey_command
 from tests.chromium import find_chromium
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -87,13 +86,10 @@ def report(results: list[tuple[str, int | None]]) -> None:
 def broker(folder: Path) -> Iterator[str]:
     """The URL of a Redis or Valkey that answers."""
     if given := os.environ.get("REDIS_URL"):
-        try:
-            redis.Redis.from_url(given.replace("redis+socket://", "unix://"), socket_connect_timeout=3).ping()
-        except redis.RedisError as error:
-            print(f"REDIS_URL does not answer ({error}); starting the embedded Valkey instead.")
-        else:
+        if is_there(given):
             yield given
             return
+        print("REDIS_URL does not answer; starting the embedded Valkey instead.")
     address, data = folder / "valkey.sock", folder / "valkey"
     data.mkdir()
     try:

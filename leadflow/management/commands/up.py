@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from leadflow.embedded import NoEmbeddedValkey, valkey_command
+from leadflow.broker import NoEmbeddedValkey, valkey_command
 from leadflow.supervisor import Child, Supervisor
 
 FIRST_PORT, PORTS_TO_TRY = 8000, 50

@@ -1,8 +1,21 @@
-"""The broker that comes along: a real Valkey server from a wheel, reached by a socket file, kept in the data folder."""
+"""The broker: whether it is there, and the one that comes along (a real Valkey server from a wheel)."""
 
 import platform
 from importlib.util import find_spec
 from pathlib import Path
+
+import redis
+
+
+def is_there(url: str) -> bool:
+    """Whether a Redis or Valkey answers at `url` (Celery's notation of socket files included) within a second."""
+    client = redis.Redis.from_url(url.replace("redis+socket://", "unix://"), socket_timeout=1, socket_connect_timeout=1)
+    try:
+        return bool(client.ping())
+    except (redis.RedisError, OSError):
+        return False
+    finally:
+        client.close()
 
 
 class NoEmbeddedValkey(Exception):
