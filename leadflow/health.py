@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from integrations.models import JobRun, OutboxMessage
 
+from integrations.models import JobRun, OutboxMessage
 from leadflow import broker
 
 
@@ -39,16 +39,22 @@ def readiness(*, at: datetime) -> dict[str, Any]:
         return {"status": "down", "database": "unreachable"}
     if pending:
         return {"status": "down", "database": "ok", "migrations": f"{len(pending)} pending"}
+    waiting = OutboxMessage.objects.filter(sent_at__isnull=True, failed_at__isnull=True)
     has_broker = broker.is_there(settings.REDIS_URL)
     return {
         "status": "ok" if has_broker else "degraded",
         "database": "ok",
         "migrations": "ok",
         "broker": "ok" if has_broker else "unreachable",
-        "oldest_outbox_seconds": age(OutboxMessage.objects.oldest_waiting_at(), at),
-        "last_sweep_seconds": age(JobRun.objects.last_finished_at("sweep_clocks"), at),
-        "last_nightly_seconds": age(JobRun.objects.last_finished_at("recompute_facts"), at),
+        "oldest_outbox_seconds": age(waiting.values_list("created_at", flat=True).order_by("created_at").first(), at),
+        "last_sweep_seconds": age(last_finished_at("sweep_clocks"), at),
+        "last_nightly_seconds": age(last_finished_at("recompute_facts"), at),
     }
+
+
+def last_finished_at(job: str) -> datetime | None:
+    runs = JobRun.objects.filter(job=job, finished_at__isnull=False).order_by("-started_at")
+    return runs.values_list("finished_at", flat=True).first()
 
 
 def age(moment: datetime | None, at: datetime) -> int | None:

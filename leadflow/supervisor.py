@@ -124,7 +124,8 @@ class Supervisor:
         except BlockingIOError:
             return
         if not chunk:
-            self.selector.unregister(child.process.stdout)
+            with suppress(KeyError):  # the end was seen before
+                self.selector.unregister(child.process.stdout)
             return
         *lines, child.unfinished_line = (child.unfinished_line + chunk).split(b"\n")
         for line in lines:

@@ -69,7 +69,7 @@ def child(supervisor, word):
     """The direct child whose command holds `word`, or None."""
     for process in supervisor.children():
         try:
-            if word in process.cmdline():
+            if word in " ".join(process.cmdline()):
                 return process
         except (psutil.NoSuchProcess, psutil.ZombieProcess):
             continue
@@ -88,7 +88,7 @@ def web_answers(env):
 
 
 def worker_answers(supervisor):
-    broker = next(word for word in child(supervisor, "--unixsocket").cmdline() if word.endswith(".sock"))
+    broker = " ".join(child(supervisor, "unixsocket:").cmdline()).split("unixsocket:")[1].split()[0]
     with Celery(broker=f"redis+socket://{broker}") as app:
         try:
             return app.control.inspect(timeout=1).ping()
@@ -105,7 +105,7 @@ def test_what_is_killed_is_started_again_and_an_interrupt_ends_all(start, env, t
     assert second.returncode == 1
     assert f"already running here: http://localhost:{env['PORT']}" in second.stderr
 
-    for word in ("leadflow.wsgi", "worker", "beat", "--unixsocket", "-I"):
+    for word in ("leadflow.wsgi", "celery -A leadflow --quiet worker", "beat", "unixsocket:", "supervisor.py"):
         killed = child(supervisor, word)
         killed.kill()
         wait_for(lambda: (now := child(supervisor, word)) and now != killed, f"a new {word}")  # noqa: B023

@@ -8,14 +8,13 @@ from django.db import transaction
 
 
 class Command(BaseCommand):
-    help = "Bring the database up to date: tables, the cache table, the settings that every installation starts with."
+    help = "Bring the database up to date: tables, and the settings that every installation starts with."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--demo", action="store_true", help="fill an empty base with demo data")
 
     def handle(self, *args: Any, demo: bool, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=0)
-        call_command("createcachetable", verbosity=0)
         call_command("create_defaults")
         if demo and not get_user_model().objects.exists():
             # All or nothing: interrupted halfway, the base is still empty and the next start tries again.
