@@ -18,7 +18,6 @@ RUN SECRET_KEY="$(head -c 32 /dev/urandom | base64)" DATABASE_URL=sqlite:////tmp
 USER leadflow
 VOLUME /data
 EXPOSE 8000
-# The web answers on the container's own name or localhost; ALLOWED_HOSTS must hold localhost for this check.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://localhost:8000/health/ready', timeout=4)"]
 CMD ["gunicorn", "leadflow.wsgi"]

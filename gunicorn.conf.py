@@ -6,6 +6,7 @@ bind = f"{os.environ.get('HOST', '0.0.0.0')}:{os.environ.get('PORT', '8000')}"  
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "gthread"
 threads = 4
+preload_app = True  # the code is loaded once, not once per process
 timeout = 60
 graceful_timeout = 5
 keepalive = 15

@@ -44,6 +44,6 @@ def valkey_command(socket: Path, folder: Path) -> list[str]:
         "appendonly": "yes",
         "save": "",
         "maxmemory-policy": "noeviction",
-        "loglevel": "warning",
+        "logfile": str(folder / "valkey.log"),
     }
     return [str(binary), *(word for name, value in options.items() for word in (f"--{name}", value))]

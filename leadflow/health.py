@@ -1,5 +1,6 @@
 """What a load balancer, a supervisor or a person on call asks: alive, ready, and how far behind."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,21 @@ from django.views.decorators.http import require_safe
 
 from integrations.models import JobRun, OutboxMessage
 from leadflow import broker
+
+
+class HealthMiddleware:
+    """Answers before anything else runs: no session, no log line per question, any host name, plain HTTP too."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        match request.path_info:
+            case "/health/live":
+                return live(request)
+            case "/health/ready":
+                return ready(request)
+        return self.get_response(request)
 
 
 @require_safe

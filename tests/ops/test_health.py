@@ -20,6 +20,11 @@ def test_live_touches_nothing(client):
     assert (answer.status_code, answer.content) == (200, b"ok\n")
 
 
+def test_a_load_balancer_may_ask_by_address_and_without_https(client, settings):
+    settings.ALLOWED_HOSTS, settings.SECURE_SSL_REDIRECT = ["leadflow.example.com"], True
+    assert client.get("/health/live", headers={"host": "10.0.0.7:8000"}).status_code == 200
+
+
 @pytest.mark.django_db
 def test_ready_with_database_migrations_and_broker(client, with_broker):
     answer = client.get("/health/ready")
