@@ -1,9 +1,9 @@
 from django.urls import path
 
-from leads import views
+from leads.views import leads
 
 app_name = "leads"
 
 urlpatterns = [
-    path("leads/<int:pk>/", views.lead_detail, name="lead_detail"),
+    path("leads/<int:pk>/", leads.lead_detail, name="lead_detail"),
 ]
