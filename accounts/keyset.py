@@ -1,0 +1,117 @@
+"""Pages of a long list: each begins where the last one ended, by key, so that page 1,000 costs what page 1 does.
+
+It knows nothing of people; it lives in the lowest layer because every list, theirs included, is paged so.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
+
+from django.core import signing
+from django.core.exceptions import BadRequest
+from django.db.models import Field, Model, Q, QuerySet
+from django.utils.translation import gettext as _
+
+PARAMETER = "after"
+
+Row = TypeVar("Row", bound=Model)
+
+
+@dataclasses.dataclass(frozen=True)
+class Page(Generic[Row]):
+    """Rows of one page. `next_key` goes into the address as `after` for the next page; "" on the last one."""
+
+    rows: list[Row]
+    next_key: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Count:
+    """How many rows there are, counted no further than is cheap."""
+
+    number: int
+    is_capped: bool
+
+
+def count_up_to(queryset: QuerySet, most: int = 10_000) -> Count:
+    """Count the rows, but stop after `most`: counting a whole table costs more than showing it."""
+    number = queryset.order_by().values("pk")[: most + 1].count()
+    return Count(min(number, most), number > most)
+
+
+def keyset_page(
+    queryset: QuerySet[Row], parameters: Mapping[str, str], *, order: tuple[str, ...], size: int = 50
+) -> Page[Row]:
+    """The page that `parameters["after"]` asks for, without COUNT or OFFSET.
+
+    `order` is ("-pk",) or a field (or annotation) and "pk" as tie-breaker, each with "-" for descending; it must have an
+    index, and the program chooses it, never the request. Rows whose field is null come last, in two queries where they
+    begin. An `after` that this function hasn't made for this order is a 400.
+    """
+    *fields, key = order
+    field, tie = (fields or [None])[0], _Column(queryset, key)
+    if len(fields) > 1 or tie.name != "pk":
+        raise ValueError(f"A keyset orders by at most one field and then by pk, not by {order}.")
+    signer = signing.Signer(salt=f"keyset {queryset.model._meta.label} {','.join(order)}")
+    last = _read(signer, parameters.get(PARAMETER, ""))
+
+    if field is None:
+        rows = list(queryset.filter(tie.beyond(last[1]) if last else Q()).order_by(key)[: size + 1])
+        return _page(rows, size, lambda row: signer.sign_object([None, row.pk]))
+
+    column = _Column(queryset, field)
+    rows = []
+    if last is None or last[0] is not None:
+        known = queryset.filter(**{f"{column.name}__isnull": False}) if column.may_be_null else queryset
+        if last:
+            # Not (a < x OR (a = x AND …)): as a bound on the first column it is a range of the index.
+            known = known.filter(column.upto(last[0]), column.beyond(last[0]) | tie.beyond(last[1]))
+        rows = list(known.order_by(field, key)[: size + 1])
+    if column.may_be_null and len(rows) <= size:
+        unknown = queryset.filter(**{f"{column.name}__isnull": True})
+        if last and last[0] is None:
+            unknown = unknown.filter(tie.beyond(last[1]))
+        rows += unknown.order_by(key)[: size + 1 - len(rows)]
+    return _page(rows, size, lambda row: signer.sign_object([_written(getattr(row, column.name)), row.pk]))
+
+
+class _Column:
+    """One ordered column of a query."""
+
+    def __init__(self, queryset: QuerySet, name: str) -> None:
+        self.name = name.removeprefix("-")
+        self.is_descending = name.startswith("-")
+        annotation = queryset.query.annotations.get(self.name)
+        self.field: Field = (
+            annotation.output_field
+            if annotation is not None
+            else queryset.model._meta.pk if self.name == "pk" else queryset.model._meta.get_field(self.name)
+        )
+        self.may_be_null = annotation is None and self.field.null
+
+    def beyond(self, value: Any) -> Q:
+        return Q(**{f"{self.name}__{'lt' if self.is_descending else 'gt'}": self.field.to_python(value)})
+
+    def upto(self, value: Any) -> Q:
+        return Q(**{f"{self.name}__{'lte' if self.is_descending else 'gte'}": self.field.to_python(value)})
+
+
+def _written(value: Any) -> str | None:
+    if value is None:
+        return None
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _read(signer: signing.Signer, text: str) -> list | None:
+    """What `keyset_page` signed: [value of the field or None, pk]; None for the first page."""
+    if not text:
+        return None
+    try:
+        return signer.unsign_object(text)
+    except (signing.BadSignature, UnicodeError) as error:
+        raise BadRequest(_("This page's address is damaged. Please open the list anew.")) from error
+
+
+def _page(rows: list[Row], size: int, key_of: Callable[[Row], str]) -> Page[Row]:
+    more = len(rows) > size
+    return Page(rows[:size], key_of(rows[size - 1]) if more else "")
