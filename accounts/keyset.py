@@ -71,7 +71,7 @@ def keyset_page(
         unknown = queryset.filter(**{f"{column.name}__isnull": True})
         if last and last[0] is None:
             unknown = unknown.filter(tie.beyond(last[1]))
-        rows += unknown.order_by(key)[: size + 1 - len(rows)]
+        rows += unknown.order_by(field, key)[: size + 1 - len(rows)]  # in the order of the same index
     return _page(rows, size, lambda row: signer.sign_object([_written(getattr(row, column.name)), row.pk]))
 
 
@@ -82,11 +82,11 @@ class _Column:
         self.name = name.removeprefix("-")
         self.is_descending = name.startswith("-")
         annotation = queryset.query.annotations.get(self.name)
-        self.field: Field = (
-            annotation.output_field
-            if annotation is not None
-            else queryset.model._meta.pk if self.name == "pk" else queryset.model._meta.get_field(self.name)
-        )
+        meta = queryset.model._meta
+        if annotation is not None:
+            self.field: Field = annotation.output_field
+        else:
+            self.field = meta.pk if self.name == "pk" else meta.get_field(self.name)
         self.may_be_null = annotation is None and self.field.null
 
     def beyond(self, value: Any) -> Q:

@@ -40,7 +40,8 @@ def test_pages_hold_every_row_once_with_ties_by_pk_and_unknown_dates_last(size):
 def test_rows_that_come_in_between_neither_hide_nor_double_others():
     there = {lead.pk for lead in _leads(*[NOON - days(n) for n in range(5)], None, None)}
     seen = _walk(NEWEST, 2, between=lambda: _leads(NOON + days(9), None))
-    assert len(seen) == len(set(seen)) and there <= set(seen)
+    assert len(seen) == len(set(seen))
+    assert there <= set(seen)
 
 
 def test_microseconds_survive_in_the_key():
