@@ -31,6 +31,10 @@ class NotAllowed(Exception):
     """The person may not do this; the text says so in plain words."""
 
 
+class NotYours(NotAllowed):
+    """Their role may, but this row belongs to somebody else, perhaps since a moment ago."""
+
+
 def may(user: User | None, allowed: set[Role]) -> bool:
     """True when an active `user` has one of the `allowed` roles; None is the system, which may do everything."""
     return user is None or (user.is_active and user.role in allowed)

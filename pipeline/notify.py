@@ -14,12 +14,24 @@ from pipeline.models import Notification
 
 
 def notify(
-    kind: Notification.Kind, recipients: Iterable[User | None], lead: Lead, *, at: datetime.datetime, **data: object
+    kind: Notification.Kind,
+    recipients: Iterable[User | None],
+    lead: Lead,
+    *,
+    at: datetime.datetime,
+    by_mail: bool = True,
+    **data: object,
 ) -> None:
-    """Tell each active recipient once; None and repeated recipients are skipped. `data` must be JSON."""
+    """Tell each active recipient once; None and repeated recipients are skipped. `data` must be JSON.
+
+    The words are made in each reader's language and time zone. What they can say: `actor` (who did it), `rep` (whose
+    lead it is), `clock`, `due_at` (ISO), `reason`, `note`, `amount`.
+    """
     for user in {user.pk: user for user in recipients if user is not None and user.is_active}.values():
         notification = Notification.objects.create(recipient=user, kind=kind, lead=lead, data=data, created_at=at)
+        if not by_mail:
+            continue
         with translation.override(user.language), timezone.override(user.tzinfo):
             context = {"notification": notification, "lead": lead, "site_url": settings.SITE_URL}
-            subject = f"{notification.get_kind_display()}: {lead}"
+            subject = f"{notification.headline}: {lead}"
             send_mail(subject, render_to_string("mail/notification.txt", context), None, [user.email])

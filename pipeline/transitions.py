@@ -10,10 +10,13 @@ import uuid
 from decimal import Decimal
 
 from django.db import transaction
+from django.db.models import Max, Min
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from accounts import access
-from accounts.access import NotAllowed
+from accounts.access import NotAllowed, NotYours
 from accounts.models import Organisation, Role, User
 from leads import criteria
 from leads.models import Lead, LeadEvent, Reason, Stage
@@ -30,7 +33,7 @@ class TransitionError(Exception):
     """The step can't be taken from where the lead stands now; the text says why, and who changed it where that is known."""
 
 
-# From which stages each stage may be reached. Removal and restoring are apart: they are possible from anywhere and back.
+# From which stages each stage may be reached. Removal and restoring are apart: marketing removes what is in its hands.
 MOVES: dict[Stage, set[Stage]] = {
     Stage.CONTACTED: {Stage.NEW},
     Stage.BRIEFED: {Stage.NEW, Stage.CONTACTED, Stage.WARM, Stage.RETURNED},
@@ -48,7 +51,22 @@ MOVES: dict[Stage, set[Stage]] = {
 }
 
 # Steps that their own toast can take back, as long as nothing happened to the lead since.
-UNDOABLE = {Kind.WARM, Kind.QUALIFIED, Kind.REMOVED, Kind.MOVED, Kind.WON, Kind.LOST}
+UNDOABLE = {
+    Kind.ACTIVITY,
+    Kind.WARM,
+    Kind.QUALIFIED,
+    Kind.HANDED_OVER,
+    Kind.ACCEPTED,
+    Kind.RETURNED,
+    Kind.REMOVED,
+    Kind.MOVED,
+    Kind.WON,
+    Kind.LOST,
+}
+
+
+# What the log adds beside a person's steps; none of it stands in the way of undoing one.
+_BYSTANDERS = {Kind.NOTE, Kind.CRITERION, Kind.REMINDED, Kind.OVERDUE, Kind.ESCALATED, Kind.COLD, Kind.DATA_FAULT}
 
 
 def _require(by: User | None, allowed: set[Role], otherwise: str) -> None:
@@ -57,8 +75,9 @@ def _require(by: User | None, allowed: set[Role], otherwise: str) -> None:
 
 
 def _require_seller(by: User | None, rep: User) -> None:
+    _require(by, access.SELL, _("Only sales does that."))
     if not access.can_sell_for(by, rep):
-        raise NotAllowed(
+        raise NotYours(
             _("This belongs to %(rep)s. Only they, their manager or the director may do that.") % {"rep": rep}
         )
 
@@ -69,18 +88,28 @@ def _require_reason(reason: Reason | None, kind: Reason.Kind) -> Reason:
     return reason
 
 
+def _named(by: User | None) -> dict[str, str]:
+    """Who did it, for the words of a notification; nothing when the system did."""
+    return {"actor": str(by)} if by else {}
+
+
 def _lock(lead: Lead) -> Lead:
     """The lead as it is now, nobody else's to change until the transaction ends."""
     return Lead.objects.select_for_update(of=("self",)).select_related("contact", "owner").get(pk=lead.pk)
 
 
+def _exactly(moment: datetime.datetime) -> str:
+    """A moment in the reader's time zone and language."""
+    return date_format(timezone.localtime(moment), "DATETIME_FORMAT")
+
+
 def _who_and_when(lead: Lead) -> str:
-    """“Sam, 2 min ago” for the last change of stage."""
+    """“Sam did that on 3 March, 14:05.” for the last change of stage."""
     event = lead.events.exclude(to_stage="").select_related("actor").order_by("-id").first()
     if event is None:
         return ""
     who = str(event.actor) if event.actor else _("the system")
-    return _("%(who)s did that on %(when)s.") % {"who": who, "when": f"{event.at:%Y-%m-%d %H:%M} UTC"}
+    return _("%(who)s did that on %(when)s.") % {"who": who, "when": _exactly(event.at)}
 
 
 def _move(
@@ -180,7 +209,8 @@ def hand_over(lead: Lead, *, by: User | None, at: datetime.datetime, to: User | 
         verdict_due_at=agreement.due_at(Clock.VERDICT, at),
     )
     if rep != by:
-        notify(Notification.Kind.HANDED_OVER, [rep], lead, at=at)
+        due_at = handoff.first_contact_due_at.isoformat()
+        notify(Notification.Kind.HANDED_OVER, [rep], lead, at=at, **_named(by), due_at=due_at, clock=Clock.FIRST_CONTACT, note=note)
     return handoff
 
 
@@ -229,13 +259,16 @@ def log_activity(
     by: User | None,
     at: datetime.datetime,
     note: str = "",
+    submission_key: uuid.UUID | None = None,
 ) -> Activity:
     """Record a call, mail, meeting or demo. The first real contact moves the lead on and stops clock one.
 
     By sales' side it counts for the pending handoff, by marketing's for a new lead. An unanswered call is an attempt,
-    not a contact.
+    not a contact. A repeated `submission_key` returns the activity recorded before.
     """
     lead = _lock(lead)
+    if submission_key and (done := Activity.objects.filter(submission_key=submission_key, lead=lead).first()):
+        return done
     if lead.is_removed:
         raise TransitionError(_("The lead is removed. Restore it first."))
     handoff = (
@@ -254,8 +287,12 @@ def log_activity(
     else:
         _require(by, access.QUALIFY_LEADS, _("This lead is with marketing; only marketing records contacts with it."))
 
-    activity = Activity.objects.create(lead=lead, kind=kind, outcome=outcome, note=note, at=at, by=by)
-    LeadEvent.objects.record(lead, Kind.ACTIVITY, by=by, at=at, activity=kind, outcome=outcome, note=note)
+    activity = Activity.objects.create(
+        lead=lead, kind=kind, outcome=outcome, note=note, at=at, by=by, submission_key=submission_key
+    )
+    LeadEvent.objects.record(
+        lead, Kind.ACTIVITY, by=by, at=at, activity=kind, outcome=outcome, note=note, activity_id=activity.pk
+    )
     if activity.is_contact:
         if lead.last_contact_at is None or lead.last_contact_at < at:
             lead.last_contact_at = at
@@ -276,33 +313,105 @@ def log_activity(
 def undo(event: LeadEvent, *, by: User | None, at: datetime.datetime) -> None:
     """Take back one's own last step on a lead, as its toast offers: nothing may have happened to the lead since."""
     lead = _lock(event.lead)
-    last = lead.events.exclude(to_stage="").order_by("-id").first()
-    if event.kind not in UNDOABLE or last is None or last.pk != event.pk:
+    if by is not None and event.actor_id != by.pk:
+        raise NotYours(_("Only who did it can undo it."))
+    # What a step brought along by itself (a first contact moves the lead on) carries the same moment and actor.
+    later = lead.events.filter(pk__gt=event.pk).exclude(kind__in=_BYSTANDERS)
+    brought_along = later.filter(kind__in={Kind.IN_WORK, Kind.CONTACTED}, at=event.at, actor=event.actor_id)
+    if event.kind not in UNDOABLE or later.exclude(pk__in=brought_along).exists():
         raise TransitionError(
             _("This can't be undone any more: the lead has moved on. %(who)s") % {"who": _who_and_when(lead)}
         )
-    if by is not None and event.actor_id != by.pk:
-        raise NotAllowed(_("Only who did it can undo it."))
     if event.kind == Kind.REMOVED:
         restore(lead, by=by, at=at)
         return
-    stage = Stage(event.from_stage)
-    if event.kind in {Kind.MOVED, Kind.WON, Kind.LOST}:
-        opportunity = lead.opportunities.select_for_update(of=("self",)).order_by("-pk").first()
-        if opportunity is None or opportunity.payments.exists():
-            raise TransitionError(_("Payments are recorded already, so this can't be undone."))
-        opportunity.won_at = opportunity.lost_at = opportunity.lost_reason = None
-        opportunity.stage, opportunity.stage_at = stage, at
-        opportunity.save()
-        _restart_cold_clock(lead, Agreement.objects.in_force(at), at)
-    to_stage = Stage(event.to_stage)
-    if getattr(lead, to_stage.reached_field) == event.at:
-        setattr(lead, to_stage.reached_field, None)
-    lead.stage = stage
+    if event.kind == Kind.ACTIVITY:
+        _undo_activity(lead, event)
+    elif event.kind in {Kind.HANDED_OVER, Kind.ACCEPTED, Kind.RETURNED}:
+        _undo_handoff_step(lead, event, by=by)
+    elif event.kind in {Kind.MOVED, Kind.WON, Kind.LOST}:
+        _undo_selling_step(lead, event, by=by, at=at)
+    else:
+        _require(by, access.QUALIFY_LEADS, _("Only marketing does that."))
+    moved = event if event.to_stage else brought_along.first()
+    if moved is not None:
+        reached = Stage(moved.to_stage).reached_field
+        if getattr(lead, reached) == moved.at:
+            setattr(lead, reached, None)
+        lead.stage = moved.from_stage
+    _reckon_cold_clock(lead)
     lead.save()
     LeadEvent.objects.record(
-        lead, Kind.UNDONE, by=by, at=at, from_stage=to_stage, to_stage=stage, undone=event.pk, what=event.kind
+        lead,
+        Kind.UNDONE,
+        by=by,
+        at=at,
+        from_stage=moved.to_stage if moved else "",
+        to_stage=moved.from_stage if moved else "",
+        undone=event.pk,
+        what=event.kind,
     )
+
+
+def _reckon_cold_clock(lead: Lead) -> None:
+    """Start a lead's cold clock from its last contact, else from its handoff; stop it outside sales' hands."""
+    handoff = lead.handoffs.select_related("agreement").order_by("-pk").first()
+    if lead.stage not in WITH_SALES or handoff is None:
+        lead.cold_at = None
+        return
+    since = max(handoff.handed_over_at, lead.last_contact_at or handoff.handed_over_at)
+    _restart_cold_clock(lead, handoff.agreement, since)
+
+
+def _undo_activity(lead: Lead, event: LeadEvent) -> None:
+    handoff = Handoff.objects.select_for_update(of=("self",)).pending().filter(lead=lead).first()
+    lead.activities.filter(pk=event.data.get("activity_id")).delete()
+    contacts = lead.activities.filter(outcome__in=Activity.CONTACT_OUTCOMES)
+    lead.last_contact_at = contacts.aggregate(last=Max("at"))["last"]
+    if handoff is not None:
+        since = contacts.filter(at__gte=handoff.handed_over_at)
+        handoff.first_contact_at = since.aggregate(first=Min("at"))["first"]
+        handoff.save(update_fields=["first_contact_at", "updated_at"])
+
+
+def _undo_handoff_step(lead: Lead, event: LeadEvent, *, by: User | None) -> None:
+    handoff = (
+        Handoff.objects.select_for_update(of=("self",))
+        .select_related("assigned_to")
+        .filter(lead=lead)
+        .order_by("-pk")
+        .first()
+    )
+    if handoff is None:
+        raise TransitionError(_("This can't be undone: its handoff is not known."))
+    # Whoever was told of the step and hasn't read it yet needn't be.
+    Notification.objects.filter(lead=lead, created_at=event.at).unread().delete()
+    if event.kind == Kind.HANDED_OVER:
+        _require(by, access.HAND_OVER_LEADS, _("Only marketing hands leads over."))
+        handoff.delete()
+        return
+    _require_seller(by, handoff.assigned_to)
+    if event.kind == Kind.ACCEPTED:
+        lead.opportunities.filter(opened_at=event.at).delete()
+    handoff.verdict, handoff.decided_at, handoff.decided_by = Handoff.Verdict.PENDING, None, None
+    handoff.reason, handoff.missing, handoff.not_asked, handoff.misread = None, "", "", ""
+    handoff.save()
+
+
+def _undo_selling_step(lead: Lead, event: LeadEvent, *, by: User | None, at: datetime.datetime) -> None:
+    opportunity = (
+        lead.opportunities.select_for_update(of=("self",)).select_related("owner").order_by("-pk").first()
+    )
+    if opportunity is None or opportunity.payments.exists():
+        raise TransitionError(_("Payments are recorded already, so this can't be undone."))
+    _require_seller(by, opportunity.owner)
+    arrived = Stage(event.to_stage)
+    if event.kind == Kind.MOVED and arrived != Stage.ACCEPTED and getattr(opportunity, arrived.reached_field) == event.at:
+        setattr(opportunity, arrived.reached_field, None)
+    opportunity.won_at = opportunity.lost_at = opportunity.lost_reason = None
+    opportunity.lost_note = ""
+    opportunity.stage, opportunity.stage_at = event.from_stage, at
+    opportunity.save()
 
 
 # --- Sales: the verdict ----------------------------------------------------------------------------------------------
@@ -317,7 +426,7 @@ def _lock_pending(handoff: Handoff) -> tuple[Handoff, Lead]:
     )
     if not handoff.is_pending:
         who = str(handoff.decided_by) if handoff.decided_by else _("the system")
-        when = f"{handoff.decided_at:%Y-%m-%d %H:%M} UTC"
+        when = _exactly(handoff.decided_at or handoff.updated_at)
         text = (
             _("%(who)s already accepted this lead on %(when)s.")
             if handoff.verdict == Handoff.Verdict.ACCEPTED
@@ -344,7 +453,9 @@ def reassign(handoff: Handoff, to: User, *, by: User | None, at: datetime.dateti
     lead.save(update_fields=["updated_at"])
     LeadEvent.objects.record(lead, Kind.REASSIGNED, by=by, at=at, rep=str(to), before=str(before))
     if to != by:
-        notify(Notification.Kind.REASSIGNED, [to], lead, at=at)
+        clock = Clock.VERDICT if handoff.first_contact_at else Clock.FIRST_CONTACT
+        due_at = getattr(handoff, f"{clock}_due_at").isoformat()
+        notify(Notification.Kind.REASSIGNED, [to], lead, at=at, **_named(by), due_at=due_at, clock=clock, note=handoff.note)
 
 
 @transaction.atomic
@@ -364,7 +475,7 @@ def accept(handoff: Handoff, *, by: User | None, at: datetime.datetime) -> Oppor
     opportunity = Opportunity.objects.create(
         lead=lead, owner=handoff.assigned_to, product=lead.product, opened_at=at, stage_at=at
     )
-    notify(Notification.Kind.ACCEPTED, [handoff.handed_over_by], lead, at=at)
+    notify(Notification.Kind.ACCEPTED, [handoff.handed_over_by], lead, at=at, **_named(by))
     return opportunity
 
 
@@ -416,7 +527,9 @@ def reject(
         not_asked=not_asked,
         misread=misread,
     )
-    notify(Notification.Kind.RETURNED, [handoff.handed_over_by, lead.owner], lead, at=at, reason=reason.text)
+    feedback = " · ".join(text.strip() for text in (missing, not_asked, misread) if text.strip())
+    told = [handoff.handed_over_by, lead.owner]
+    notify(Notification.Kind.RETURNED, told, lead, at=at, **_named(by), reason=reason.text, note=feedback)
 
 
 # --- Sales: selling --------------------------------------------------------------------------------------------------
@@ -434,6 +547,55 @@ def _lock_open(opportunity: Opportunity, *, by: User | None) -> tuple[Opportunit
             % {"stage": opportunity.get_stage_display(), "who": _who_and_when(lead)}
         )
     return opportunity, lead
+
+
+# What one may change of an open opportunity without moving it.
+EDITABLE = ("amount", "margin", "product", "expected_close_on", "next_step", "next_step_on")
+
+
+@transaction.atomic
+def edit_opportunity(
+    opportunity: Opportunity,
+    changes: dict[str, object],
+    *,
+    by: User | None,
+    at: datetime.datetime,
+    seen_at: datetime.datetime | None = None,
+) -> list[str]:
+    """Change facts of an open opportunity (names of `EDITABLE`) and return the names of those that changed.
+
+    `seen_at` is its `updated_at` as the person saw it: when somebody changed it since, nothing is written. A margin that
+    was only reckoned follows a new amount or product.
+    """
+    opportunity, lead = _lock_open(opportunity, by=by)
+    if seen_at is not None and opportunity.updated_at != seen_at:
+        last = lead.events.select_related("actor").order_by("-id").first()
+        who = str(last.actor) if last and last.actor else _("Someone")
+        raise TransitionError(
+            _("%(who)s changed this opportunity on %(when)s, so nothing was saved. Look at it again and repeat your change.")
+            % {"who": who, "when": _exactly(opportunity.updated_at)}
+        )
+    unknown = set(changes) - set(EDITABLE)
+    if unknown:
+        raise ValueError(f"not editable: {', '.join(sorted(unknown))}")
+    before = {name: getattr(opportunity, name) for name in EDITABLE}
+    was_reckoned = opportunity.margin is not None and opportunity.margin == opportunity.reckoned_margin
+    for name, value in changes.items():
+        setattr(opportunity, name, value)
+    if was_reckoned and opportunity.margin == before["margin"]:
+        opportunity.margin = None
+    opportunity.reckon_margin()
+    changed = [name for name in EDITABLE if getattr(opportunity, name) != before[name]]
+    if changed:
+        opportunity.save()
+        lead.save(update_fields=["updated_at"])
+        facts = {name: [_plain(before[name]), _plain(getattr(opportunity, name))] for name in changed}
+        LeadEvent.objects.record(lead, Kind.EDITED, by=by, at=at, fields=changed, changes=facts)
+    return changed
+
+
+def _plain(value: object) -> str:
+    return "" if value is None else str(value)
 
 
 @transaction.atomic
@@ -468,7 +630,7 @@ def win(
     opportunity.save()
     lead.cold_at = None
     _move(lead, Stage.WON, Kind.WON, by=by, at=at, amount=str(amount))
-    notify(Notification.Kind.WON, [lead.owner], lead, at=at)
+    notify(Notification.Kind.WON, [lead.owner], lead, at=at, **_named(by), amount=str(amount))
 
 
 @transaction.atomic

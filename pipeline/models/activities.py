@@ -24,6 +24,13 @@ class Activity(models.Model):
         WRONG_NUMBER = "wrong_number", _("wrong number")
 
     CONTACT_OUTCOMES = {Outcome.REACHED, Outcome.SENT}
+    # What can come of each; the forms offer these.
+    OUTCOMES = {
+        Kind.CALL: [Outcome.REACHED, Outcome.NO_ANSWER, Outcome.WRONG_NUMBER],
+        Kind.EMAIL: [Outcome.SENT, Outcome.REACHED],
+        Kind.MEETING: [Outcome.REACHED, Outcome.NO_ANSWER],
+        Kind.DEMO: [Outcome.REACHED, Outcome.NO_ANSWER],
+    }
 
     lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="activities")
     kind = models.CharField(_("what"), max_length=8, choices=Kind.choices)
@@ -33,6 +40,7 @@ class Activity(models.Model):
     by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="activities"
     )
+    submission_key = models.UUIDField(null=True, blank=True, unique=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -64,6 +64,16 @@ class Agreement(models.Model):
     def __str__(self) -> str:
         return gettext("Agreement, version %(version)s") % {"version": self.version}
 
+    @property
+    def alert_offsets(self) -> "dict[int, datetime.timedelta]":
+        """How long after a clock is due each level of `Handoff.Alert` begins; a reminder begins before it."""
+        return {
+            1: -datetime.timedelta(days=self.remind_days),
+            2: datetime.timedelta(),
+            3: datetime.timedelta(days=self.manager_days),
+            4: datetime.timedelta(days=self.director_days),
+        }
+
     def due_at(self, clock: Clock, start: datetime.datetime) -> datetime.datetime:
         """When `clock`, started at `start`, is due under this version."""
         return due_at(

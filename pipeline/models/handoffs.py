@@ -4,7 +4,7 @@ import datetime
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, F, Q, When
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -30,8 +30,34 @@ class HandoffQuerySet(models.QuerySet["Handoff"]):
 
     def overdue(self, clock: Clock, at: datetime.datetime) -> "HandoffQuerySet":
         """Those whose `clock` is past due and still running at `at`; true with or without any task."""
-        running = self.awaiting_first_contact() if clock == Clock.FIRST_CONTACT else self.pending()
-        return running.filter(**{f"{clock}_due_at__lt": at})
+        return self.running(clock).filter(**{f"{clock}_due_at__lt": at})
+
+    def running(self, clock: Clock) -> "HandoffQuerySet":
+        """Those whose `clock` hasn't stopped."""
+        return self.awaiting_first_contact() if clock == Clock.FIRST_CONTACT else self.pending()
+
+    def to_alert(self, clock: Clock, at: datetime.datetime) -> "HandoffQuerySet":
+        """Those of whose running `clock` somebody should have been told by `at` and wasn't yet."""
+        due = Q(pk__in=[])
+        for agreement in Agreement.objects.all():
+            for level, offset in agreement.alert_offsets.items():
+                due |= Q(
+                    agreement=agreement, **{f"{clock}_due_at__lt": at - offset, f"{clock}_alert__lt": level}
+                )
+        return self.running(clock).filter(due)
+
+    def with_next_due(self) -> "HandoffQuerySet":
+        """Adds `next_due_at`: of the clocks that still run, the one that is due first."""
+        return self.annotate(
+            next_due_at=Case(
+                When(
+                    first_contact_at__isnull=True,
+                    first_contact_due_at__lt=F("verdict_due_at"),
+                    then="first_contact_due_at",
+                ),
+                default="verdict_due_at",
+            )
+        )
 
     def for_list(self) -> "HandoffQuerySet":
         return self.select_related(
@@ -136,3 +162,22 @@ class Handoff(models.Model):
     def clock_state(self, clock: Clock, at: datetime.datetime) -> ClockState:
         stopped = self.first_contact_stopped_at if clock == Clock.FIRST_CONTACT else self.decided_at
         return clock_state(getattr(self, f"{clock}_due_at"), stopped, at, self.agreement.remind_days)
+
+    def alert_level(self, clock: Clock, at: datetime.datetime) -> "Handoff.Alert":
+        """How far the people concerned should have been told about a running `clock` by `at`."""
+        due = getattr(self, f"{clock}_due_at")
+        passed = [level for level, offset in self.agreement.alert_offsets.items() if due + offset < at]
+        return Handoff.Alert(max(passed, default=Handoff.Alert.NONE))
+
+    def clocks(self, at: datetime.datetime) -> list[dict]:
+        """Both clocks as a page shows them: label, state, due, done."""
+        return [
+            {
+                "label": clock.label,
+                "state": "ok" if state == ClockState.RUNNING else state.value,
+                "due": getattr(self, f"{clock}_due_at"),
+                "done": self.first_contact_stopped_at if clock == Clock.FIRST_CONTACT else self.decided_at,
+            }
+            for clock in Clock
+            for state in [self.clock_state(clock, at)]
+        ]

@@ -1,12 +1,19 @@
 """What LeadFlow tells a person: in the app, and by e-mail through the outbox."""
 
+import datetime
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from leads.models import Lead
+from pipeline.sla import Clock
 
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
@@ -47,4 +54,54 @@ class Notification(models.Model):
         ]
 
     def __str__(self) -> str:
+        return self.headline
+
+    @property
+    def headline(self) -> str:
+        """What happened, who did it, and which clock: one line in the reader's language."""
+        words = {"actor": self.data.get("actor"), "rep": self.data.get("rep"), "clock": self.clock_label}
+        by_actor = {
+            self.Kind.HANDED_OVER: _("%(actor)s handed a lead over to you"),
+            self.Kind.REASSIGNED: _("%(actor)s reassigned a lead to you"),
+            self.Kind.RETURNED: _("%(actor)s returned your lead"),
+            self.Kind.ACCEPTED: _("%(actor)s accepted your lead"),
+            self.Kind.WON: _("%(actor)s won your lead as a client"),
+        }
+        of_clock = {
+            self.Kind.DUE_SOON: _("Due soon: %(clock)s"),
+            self.Kind.OVERDUE: _("Overdue: %(clock)s"),
+            self.Kind.ESCALATED: _("Overdue with %(rep)s: %(clock)s"),
+        }
+        kind = self.Kind(self.kind)
+        if kind in by_actor and words["actor"]:
+            return str(by_actor[kind]) % words
+        if kind in of_clock and words["clock"] and (words["rep"] or kind != self.Kind.ESCALATED):
+            return str(of_clock[kind]) % words
         return self.get_kind_display()
+
+    @property
+    def clock_label(self) -> str:
+        """Name of the clock that it is about, or nothing."""
+        name = self.data.get("clock")
+        return str(Clock(name).label) if name in set(Clock) else ""
+
+    @property
+    def due_at(self) -> datetime.datetime | None:
+        return parse_datetime(self.data["due_at"]) if self.data.get("due_at") else None
+
+    @property
+    def details(self) -> list[str]:
+        """Further facts, a line each: due when (in the reader's time zone), why, and what was written."""
+        facts = [
+            (_("Due"), date_format(timezone.localtime(self.due_at), "DATETIME_FORMAT") if self.due_at else ""),
+            (_("Sales rep"), self.data.get("rep")),
+            (_("Reason"), gettext(self.data["reason"]) if self.data.get("reason") else ""),
+            (_("Amount"), self.data.get("amount")),
+            (_("Preferred meeting time"), self.lead.preferred_meeting_time if self.is_new_work else ""),
+            (_("Note"), self.data.get("note")),
+        ]
+        return [f"{label}: {value}" for label, value in facts if value]
+
+    @property
+    def is_new_work(self) -> bool:
+        return self.kind in {self.Kind.HANDED_OVER, self.Kind.REASSIGNED}

@@ -126,11 +126,16 @@ class Opportunity(models.Model):
         """Amount less margin; None while either isn't known."""
         return None if self.amount is None or self.margin is None else self.amount - self.margin
 
+    @property
+    def reckoned_margin(self) -> Decimal | None:
+        """What the product's cost share leaves of the amount; None while either isn't known."""
+        cost = self.product.cost_of(self.amount) if self.product is not None else None
+        return None if cost is None or self.amount is None else self.amount - cost
+
     def reckon_margin(self) -> None:
         """Fill an unknown margin from the product's cost share."""
-        if self.margin is None and self.product is not None and self.amount is not None:
-            cost = self.product.cost_of(self.amount)
-            self.margin = None if cost is None else self.amount - cost
+        if self.margin is None:
+            self.margin = self.reckoned_margin
 
 
 class Payment(models.Model):

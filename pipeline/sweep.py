@@ -1,0 +1,127 @@
+"""What a minute brings: clocks that come due, go overdue or must be escalated, and leads that go cold.
+
+Everything follows from rows and `at`: whoever was not told yet of a level that has begun is told now, and the row keeps
+that. So a sweep may be killed, run twice at once or come days late; each person hears of each level once.
+"""
+
+import datetime
+from collections.abc import Iterable
+
+from django.db import transaction
+
+from accounts.models import Role, User
+from leads.models import Lead, LeadEvent
+from leads.models.leads import SELLING
+from pipeline.models import Handoff, Notification, Opportunity
+from pipeline.notify import notify
+from pipeline.sla import Clock
+
+BATCH = 100  # rows in one transaction: what a kill loses, and how long a row is locked
+Alert = Handoff.Alert
+
+
+def sweep(at: datetime.datetime) -> dict[str, int]:
+    """Tell everybody concerned what has come due by `at`, once; returns how many rows were dealt with, by kind."""
+    told = {}
+    for clock in Clock:
+        told[str(clock)] = _in_batches(_alert_batch, clock, at)
+    told["cold"] = _in_batches(_cold_batch, at)
+    return told
+
+
+def _in_batches(batch, *args) -> int:
+    total = 0
+    while done := batch(*args):
+        total += done
+    return total
+
+
+@transaction.atomic
+def _alert_batch(clock: Clock, at: datetime.datetime) -> int:
+    """Claim up to `BATCH` handoffs that nobody else holds and tell of their `clock`, in one transaction."""
+    claimed = list(
+        Handoff.objects.to_alert(clock, at)
+        .select_related("lead__contact__company", "assigned_to", "agreement")
+        # The lead first, as every transition does; a row that somebody works on now waits for the next sweep.
+        .select_for_update(skip_locked=True, of=("lead", "self"))
+        .order_by("pk")[:BATCH]
+    )
+    bosses = _Bosses(claimed)
+    for handoff in claimed:
+        before = Alert(getattr(handoff, f"{clock}_alert"))
+        level = handoff.alert_level(clock, at)
+        Handoff.objects.filter(pk=handoff.pk).update(**{f"{clock}_alert": level})
+        # After an outage several levels have begun: each is recorded, the mail goes out for the highest alone.
+        begun = [Alert.REMINDED] if level == Alert.REMINDED else range(max(before + 1, Alert.OVERDUE), level + 1)
+        for each in begun:
+            _tell(handoff, clock, Alert(each), bosses, at=at, by_mail=each == level)
+    return len(claimed)
+
+
+def _tell(handoff: Handoff, clock: Clock, level: Alert, bosses: "_Bosses", *, at: datetime.datetime, by_mail: bool) -> None:
+    rep = handoff.assigned_to
+    event, notification = {
+        Alert.REMINDED: (LeadEvent.Kind.REMINDED, Notification.Kind.DUE_SOON),
+        Alert.OVERDUE: (LeadEvent.Kind.OVERDUE, Notification.Kind.OVERDUE),
+        Alert.MANAGER: (LeadEvent.Kind.ESCALATED, Notification.Kind.ESCALATED),
+        Alert.DIRECTOR: (LeadEvent.Kind.ESCALATED, Notification.Kind.ESCALATED),
+    }[level]
+    if level == Alert.DIRECTOR:
+        recipients = bosses.directors
+    elif level == Alert.MANAGER or not rep.is_active:
+        recipients = bosses.managers_of(rep)
+    else:
+        recipients = [rep]
+    due_at = getattr(handoff, f"{clock}_due_at").isoformat()
+    facts = {"clock": str(clock), "due_at": due_at, "rep": str(rep)}
+    LeadEvent.objects.record(
+        handoff.lead, event, by=None, at=at, handoff=handoff.pk, told=[str(user) for user in recipients], **facts
+    )
+    notify(notification, recipients, handoff.lead, at=at, by_mail=by_mail, **facts)
+
+
+@transaction.atomic
+def _cold_batch(at: datetime.datetime) -> int:
+    """Claim up to `BATCH` leads that nobody contacted for longer than agreed, and tell their rep."""
+    claimed = list(
+        Lead.objects.cold(at)
+        .filter(cold_flagged_at__isnull=True)
+        .select_related("contact__company")
+        .select_for_update(skip_locked=True, of=("self",))
+        .order_by("pk")[:BATCH]
+    )
+    reps = _reps_of(claimed)
+    Lead.objects.filter(pk__in=[lead.pk for lead in claimed]).update(cold_flagged_at=at)
+    for lead in claimed:
+        LeadEvent.objects.record(lead, LeadEvent.Kind.COLD, by=None, at=at, rep=str(reps.get(lead.pk, "")))
+        notify(Notification.Kind.COLD, [reps.get(lead.pk)], lead, at=at)
+    return len(claimed)
+
+
+def _reps_of(leads: Iterable[Lead]) -> dict[int, User]:
+    """Who in sales has each lead: the rep of its pending handoff, or the owner of its open opportunity."""
+    reps = {}
+    for handoff in Handoff.objects.pending().filter(lead__in=leads).select_related("assigned_to"):
+        reps[handoff.lead_id] = handoff.assigned_to
+    for opportunity in Opportunity.objects.filter(lead__in=leads, stage__in=SELLING).select_related("owner"):
+        reps.setdefault(opportunity.lead_id, opportunity.owner)
+    return reps
+
+
+class _Bosses:
+    """The managers and directors of one batch, fetched once. Who has no manager is their directors' concern."""
+
+    def __init__(self, handoffs: list[Handoff]) -> None:
+        self.directors: list[User] = []
+        self._managers: dict[int, list[User]] = {}
+        if not handoffs:
+            return
+        for user in User.objects.active().filter(role__in=[Role.SALES_MANAGER, Role.DIRECTOR]):
+            if user.role == Role.DIRECTOR:
+                self.directors.append(user)
+            elif user.team_id is not None:
+                self._managers.setdefault(user.team_id, []).append(user)
+
+    def managers_of(self, rep: User) -> list[User]:
+        others = [manager for manager in self._managers.get(rep.team_id or 0, []) if manager.pk != rep.pk]
+        return others or self.directors
