@@ -58,7 +58,9 @@ def _alert_batch(clock: Clock, at: datetime.datetime) -> int:
     return len(claimed)
 
 
-def _tell(handoff: Handoff, clock: Clock, level: Alert, bosses: "_Bosses", *, at: datetime.datetime, by_mail: bool) -> None:
+def _tell(
+    handoff: Handoff, clock: Clock, level: Alert, bosses: "_Bosses", *, at: datetime.datetime, by_mail: bool
+) -> None:
     rep = handoff.assigned_to
     event, notification = {
         Alert.REMINDED: (LeadEvent.Kind.REMINDED, Notification.Kind.DUE_SOON),

@@ -210,7 +210,16 @@ def hand_over(lead: Lead, *, by: User | None, at: datetime.datetime, to: User | 
     )
     if rep != by:
         due_at = handoff.first_contact_due_at.isoformat()
-        notify(Notification.Kind.HANDED_OVER, [rep], lead, at=at, **_named(by), due_at=due_at, clock=Clock.FIRST_CONTACT, note=note)
+        notify(
+            Notification.Kind.HANDED_OVER,
+            [rep],
+            lead,
+            at=at,
+            **_named(by),
+            due_at=due_at,
+            clock=Clock.FIRST_CONTACT,
+            note=note,
+        )
     return handoff
 
 
@@ -399,14 +408,16 @@ def _undo_handoff_step(lead: Lead, event: LeadEvent, *, by: User | None) -> None
 
 
 def _undo_selling_step(lead: Lead, event: LeadEvent, *, by: User | None, at: datetime.datetime) -> None:
-    opportunity = (
-        lead.opportunities.select_for_update(of=("self",)).select_related("owner").order_by("-pk").first()
-    )
+    opportunity = lead.opportunities.select_for_update(of=("self",)).select_related("owner").order_by("-pk").first()
     if opportunity is None or opportunity.payments.exists():
         raise TransitionError(_("Payments are recorded already, so this can't be undone."))
     _require_seller(by, opportunity.owner)
     arrived = Stage(event.to_stage)
-    if event.kind == Kind.MOVED and arrived != Stage.ACCEPTED and getattr(opportunity, arrived.reached_field) == event.at:
+    if (
+        event.kind == Kind.MOVED
+        and arrived != Stage.ACCEPTED
+        and getattr(opportunity, arrived.reached_field) == event.at
+    ):
         setattr(opportunity, arrived.reached_field, None)
     opportunity.won_at = opportunity.lost_at = opportunity.lost_reason = None
     opportunity.lost_note = ""
@@ -455,7 +466,9 @@ def reassign(handoff: Handoff, to: User, *, by: User | None, at: datetime.dateti
     if to != by:
         clock = Clock.VERDICT if handoff.first_contact_at else Clock.FIRST_CONTACT
         due_at = getattr(handoff, f"{clock}_due_at").isoformat()
-        notify(Notification.Kind.REASSIGNED, [to], lead, at=at, **_named(by), due_at=due_at, clock=clock, note=handoff.note)
+        notify(
+            Notification.Kind.REASSIGNED, [to], lead, at=at, **_named(by), due_at=due_at, clock=clock, note=handoff.note
+        )
 
 
 @transaction.atomic
@@ -572,7 +585,9 @@ def edit_opportunity(
         last = lead.events.select_related("actor").order_by("-id").first()
         who = str(last.actor) if last and last.actor else _("Someone")
         raise TransitionError(
-            _("%(who)s changed this opportunity on %(when)s, so nothing was saved. Look at it again and repeat your change.")
+            _(
+                "%(who)s changed this opportunity on %(when)s, so nothing was saved. Look at it again and repeat your change."
+            )
             % {"who": who, "when": _exactly(opportunity.updated_at)}
         )
     unknown = set(changes) - set(EDITABLE)

@@ -41,9 +41,7 @@ class HandoffQuerySet(models.QuerySet["Handoff"]):
         due = Q(pk__in=[])
         for agreement in Agreement.objects.all():
             for level, offset in agreement.alert_offsets.items():
-                due |= Q(
-                    agreement=agreement, **{f"{clock}_due_at__lt": at - offset, f"{clock}_alert__lt": level}
-                )
+                due |= Q(agreement=agreement, **{f"{clock}_due_at__lt": at - offset, f"{clock}_alert__lt": level})
         return self.running(clock).filter(due)
 
     def with_next_due(self) -> "HandoffQuerySet":
