@@ -10,7 +10,6 @@ from mypy.plugin import AttributeContext, Plugin
 from mypy.types import Instance, Type
 from mypy_django_plugin.lib.helpers import get_typechecker_api, lookup_fully_qualified_typeinfo
 
-
 REQUEST_USERS = {"django.http.request.HttpRequest.user", "rest_framework.request.Request.user"}
 
 
