@@ -1,5 +1,6 @@
 """What every page needs besides its own data."""
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 from django.http import HttpRequest
@@ -8,6 +9,7 @@ from django.utils.functional import Promise, SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from accounts import access
 from accounts.models import Organisation, Role
 
 OVERLAYS = ("drawer-body", "dialog-body")
@@ -21,7 +23,7 @@ class Entry:
     label: str | Promise
     icon: str
     short: str | Promise = ""  # for the phone's bottom bar, which shows the entries that have one
-    roles: frozenset[Role] = frozenset()
+    roles: Set[Role] = frozenset()
 
 
 NAVIGATION = (
