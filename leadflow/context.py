@@ -36,9 +36,7 @@ NAVIGATION = (
     Entry("leads:company_list", _("Companies"), "building-office-2"),
     Entry("pipeline:weekly_review", _("Weekly review"), "presentation-chart-line"),
     Entry("kpi:funnel", _("KPI"), "chart-bar"),
-    Entry(
-        "leadflow:settings", _("Settings"), "cog-6-tooth", roles=frozenset({Role.ADMIN, Role.DIRECTOR, Role.MARKETER})
-    ),
+    Entry("accounts:settings", _("Settings"), "cog-6-tooth", roles=access.EDIT_CATALOGUE | access.EDIT_ORGANISATION),
 )
 
 
