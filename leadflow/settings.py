@@ -236,13 +236,20 @@ CELERY_BEAT_SCHEDULE = {
 KNOX_TOKEN_MODEL = "accounts.ApiToken"
 REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "AUTO_REFRESH": False}
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api.ScopedTokenAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["accounts.api.HasScope"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.tokens.ScopedTokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.tokens.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_FILTER_BACKENDS": ["leadflow.rest.StrictFilterBackend"],
+    "DEFAULT_PAGINATION_CLASS": "leadflow.rest.KeysetPagination",
+    "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
     "COERCE_DECIMAL_TO_STRING": True,
+}
+DRF_STANDARDIZED_ERRORS = {
+    "EXCEPTION_HANDLER_CLASS": "leadflow.rest.ProblemDetailsHandler",
+    "EXCEPTION_FORMATTER_CLASS": "leadflow.rest.ProblemDetails",
+    "ENABLE_IN_DEBUG_FOR_UNHANDLED_EXCEPTIONS": False,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "LeadFlow API",

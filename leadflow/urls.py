@@ -5,4 +5,5 @@ urlpatterns = [
     path("", include("leads.urls")),
     path("", include("pipeline.urls")),
     path("kpi/", include("kpi.urls")),
+    path("api/v1/", include("leadflow.api")),
 ]

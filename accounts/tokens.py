@@ -1,0 +1,54 @@
+"""How a REST client is recognised by its token, and what the token lets it do."""
+
+import datetime
+
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from knox.auth import TokenAuthentication
+from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.request import Request
+
+from accounts.models import ApiToken
+
+LAST_USED_PRECISION = datetime.timedelta(minutes=1)
+
+
+class ScopedTokenAuthentication(TokenAuthentication):
+    """`Authorization: Bearer …`; the token's last use is noted, to the minute."""
+
+    def authenticate(self, request: Request):
+        found = super().authenticate(request)
+        if found is not None:
+            now = timezone.now()
+            ApiToken.objects.filter(
+                Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - LAST_USED_PRECISION), pk=found[1].pk
+            ).update(last_used_at=now)
+        return found
+
+
+class TokenScheme(OpenApiAuthenticationExtension):
+    target_class = ScopedTokenAuthentication
+    name = "token"
+
+    def get_security_definition(self, auto_schema):
+        return {"type": "http", "scheme": "bearer"}
+
+
+class HasScope(BasePermission):
+    """The token carries the view's scope: `<scope>:read` to look, `<scope>:write` to change.
+
+    A view names its `scope`; None means that any valid token will do. What the *user* may is checked where it is done.
+    """
+
+    message = _("The token lacks the scope that this needs.")
+
+    def has_permission(self, request: Request, view) -> bool:
+        if not isinstance(request.auth, ApiToken):
+            return False
+        scope = view.scope  # type: ignore[attr-defined]
+        if scope is None:
+            return True
+        needed = f"{scope}:{'read' if request.method in SAFE_METHODS else 'write'}"
+        return needed in request.auth.scopes

@@ -1,0 +1,140 @@
+"""Bulk upsert of contacts by the id that another system knows them by."""
+
+import dataclasses
+import datetime
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from accounts import access
+from accounts.models import User
+from leads.models import Company, Contact, ContactIdentity, Lead
+from leads.normalise import fold
+
+MAX_ITEMS = 1_000
+# What another system may set; absent fields are left as they are.
+FIELDS = ("name", "job_title", "email", "profile_url", "note", "do_not_contact")
+
+
+@dataclasses.dataclass(frozen=True)
+class Upserted:
+    """What became of one item: created, linked (known by e-mail before), updated or unchanged."""
+
+    external_id: str
+    status: str
+    contact_id: int
+    version: int
+
+
+def upsert_contacts(system: str, items: list[dict], *, by: User | None, at: datetime.datetime) -> dict[str, Upserted]:
+    """Write `items` (validated dicts with a unique `external_id` each) so that repeating the call changes nothing.
+
+    An id that is new to us is linked to the contact with the same e-mail, if `system` doesn't know that one under
+    another id. All is written or nothing; items are taken in the order of their ids, so that two clients who send the
+    same contacts wait for each other instead of deadlocking. Raises NotAllowed for the wrong role.
+    """
+    if not access.may(by, access.EDIT_CONTACTS):
+        raise access.NotAllowed(_("Your role doesn't change contacts."))
+    ordered = sorted(items, key=lambda item: item["external_id"])
+    try:
+        return _upsert(system, ordered, at)
+    except IntegrityError:  # another client has just added one of these ids: now it is there to be found
+        return _upsert(system, ordered, at)
+
+
+@transaction.atomic
+def _upsert(system: str, items: list[dict], at: datetime.datetime) -> dict[str, Upserted]:
+    known = _lock_known(system, [item["external_id"] for item in items])
+    by_email = _lock_unlinked_by_email(
+        system, [i["email"] for i in items if i.get("email") and i["external_id"] not in known]
+    )
+    companies = _find_or_add_companies({name for i in items if (name := _company_name(i))})
+
+    status: dict[str, str] = {}
+    contacts: dict[str, Contact] = {}
+    for item in items:
+        key = item["external_id"]
+        contact = known.get(key)
+        if contact is not None:
+            status[key] = "updated" if _apply(contact, item, companies) else "unchanged"
+        elif (contact := by_email.pop(item.get("email") or None, None)) is not None:
+            _apply(contact, item, companies)
+            status[key] = "linked"
+        else:
+            contact = Contact()
+            _apply(contact, item, companies)
+            status[key] = "created"
+        contacts[key] = contact
+
+    _write(contacts, status, at)
+    ContactIdentity.objects.bulk_create(
+        ContactIdentity(contact=contacts[key], system=system, external_id=key)
+        for key, outcome in status.items()
+        if outcome in {"created", "linked"}
+    )
+    return {key: Upserted(key, status[key], contact.pk, contact.version) for key, contact in contacts.items()}
+
+
+def _lock_known(system: str, external_ids: list[str]) -> dict[str, Contact]:
+    identities = ContactIdentity.objects.filter(system=system, external_id__in=external_ids)
+    contact_of = dict(identities.values_list("external_id", "contact_id"))
+    locked = Contact.objects.select_for_update(of=("self",)).select_related("company").order_by("pk")
+    contacts = {contact.pk: contact for contact in locked.filter(pk__in=contact_of.values())}
+    return {external_id: contacts[pk] for external_id, pk in contact_of.items()}
+
+
+def _lock_unlinked_by_email(system: str, emails: list[str]) -> dict[str | None, Contact]:
+    locked = Contact.objects.select_for_update(of=("self",)).select_related("company").order_by("pk")
+    found = locked.filter(email__in=emails).exclude(
+        pk__in=ContactIdentity.objects.filter(system=system).values("contact_id")
+    )
+    return {contact.email: contact for contact in reversed(found)}
+
+
+def _company_name(item: dict) -> str:
+    return " ".join((item.get("company") or "").split())[:200]
+
+
+def _find_or_add_companies(names: set[str]) -> dict[str, Company]:
+    """Companies by folded name."""
+    wanted = {fold(name)[:400]: name for name in sorted(names)}
+    found = {c.folded_name: c for c in Company.objects.filter(folded_name__in=wanted).order_by("-pk")}
+    missing = [Company(name=name, folded_name=folded) for folded, name in wanted.items() if folded not in found]
+    for company in Company.objects.bulk_create(missing):
+        found[company.folded_name] = company
+    return found
+
+
+def _apply(contact: Contact, item: dict, companies: dict[str, Company]) -> bool:
+    """Set what `item` says; True when that changed anything."""
+    before = [getattr(contact, field) for field in (*FIELDS, "phone_as_typed", "company_id")]
+    for field in FIELDS:
+        if field in item:
+            setattr(contact, field, item[field])
+    if "phone" in item and item["phone"] not in {contact.phone, contact.phone_as_typed}:
+        contact.set_phone(item["phone"])
+    if "company" in item:
+        contact.company = companies.get(fold(_company_name(item))[:400])
+    return before != [getattr(contact, field) for field in (*FIELDS, "phone_as_typed", "company_id")]
+
+
+def _write(contacts: dict[str, Contact], status: dict[str, str], at: datetime.datetime) -> None:
+    new, changed = [], []
+    for key, contact in contacts.items():
+        if status[key] == "unchanged":
+            continue
+        search_text, contact.search_text = contact.search_text, contact.reckon_search_text()
+        contact.updated_at = at
+        if status[key] == "created":
+            new.append(contact)
+            continue
+        contact.version += 1
+        changed.append(contact)
+        if contact.search_text != search_text:
+            Lead.objects.filter(contact=contact).update(search_text=contact.search_text)
+    Contact.objects.bulk_create(new)
+    Contact.objects.bulk_update(
+        changed,
+        [*FIELDS, "phone", "phone_as_typed", "company", "search_text", "version", "updated_at"],
+        batch_size=200,
+    )
