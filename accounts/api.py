@@ -38,6 +38,9 @@ class TokenView(APIView):
     def get_authenticators(self):
         return [] if self.request and self.request.method == "POST" else super().get_authenticators()
 
+    def get_authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
     def get_permissions(self):
         return [] if self.request.method == "POST" else super().get_permissions()
 

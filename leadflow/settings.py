@@ -90,7 +90,11 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "leadflow.context.page",
             ],
-            "builtins": ["heroicons.templatetags.heroicons", "template_partials.templatetags.partials", "leadflow.templatetags.display"],
+            "builtins": [
+                "heroicons.templatetags.heroicons",
+                "template_partials.templatetags.partials",
+                "leadflow.templatetags.display",
+            ],
         },
     }
 ]
@@ -234,6 +238,7 @@ CELERY_BEAT_SCHEDULE = {
 # --- REST ------------------------------------------------------------------------------------------------------------
 
 KNOX_TOKEN_MODEL = "accounts.ApiToken"
+MIGRATION_MODULES = {"knox": None}  # its own token table, which ours replaces, is never made
 REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "AUTO_REFRESH": False}
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.tokens.ScopedTokenAuthentication"],

@@ -173,7 +173,7 @@ class ContactViewSet(viewsets.ReadOnlyModelViewSet):
     def create(self, request: Request) -> Response:
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        contact = contact_sync.create_contact(serializer.changes(), by=request.user, at=timezone.now())
+        contact = contact_sync.create_contact(serializer.changes(), by=request.user)
         return self._answer(contact, status.HTTP_201_CREATED)
 
     @extend_schema(parameters=[IF_MATCH])
@@ -188,7 +188,7 @@ class ContactViewSet(viewsets.ReadOnlyModelViewSet):
             current = Contact.objects.select_for_update(of=("self",)).select_related("company").get(pk=contact.pk)
             if expected.strip() not in {f'"{current.version}"', "*"}:
                 raise PreconditionFailed
-            contact_sync.change_contact(current, serializer.changes(), by=request.user, at=timezone.now())
+            contact_sync.change_contact(current, serializer.changes(), by=request.user)
         return self._answer(contact)
 
     @extend_schema(parameters=[IF_MATCH])

@@ -1,9 +1,10 @@
-"""Bulk upsert of contacts by the id that another system knows them by."""
+"""Writing contacts for other programs: one by one, or in bulk by the id that another system knows them by."""
 
 import dataclasses
 import datetime
 
 from django.db import IntegrityError, transaction
+from django.db.models import OuterRef, Subquery
 from django.utils.translation import gettext as _
 
 from accounts import access
@@ -26,6 +27,30 @@ class Upserted:
     version: int
 
 
+def _require_editor(by: User | None) -> None:
+    if not access.may(by, access.EDIT_CONTACTS):
+        raise access.NotAllowed(_("Your role doesn't change contacts."))
+
+
+@transaction.atomic
+def create_contact(changes: dict, *, by: User | None) -> Contact:
+    """A new contact with the fields that `changes` names. Raises NotAllowed for the wrong role."""
+    _require_editor(by)
+    contact = Contact()
+    _apply(contact, changes, _find_or_add_companies({name for name in [_company_name(changes)] if name}))
+    contact.save()
+    return contact
+
+
+def change_contact(contact: Contact, changes: dict, *, by: User | None) -> bool:
+    """Set what `changes` names on a locked contact; True when that changed anything. Raises NotAllowed."""
+    _require_editor(by)
+    changed = _apply(contact, changes, _find_or_add_companies({name for name in [_company_name(changes)] if name}))
+    if changed:
+        contact.save()
+    return changed
+
+
 def upsert_contacts(system: str, items: list[dict], *, by: User | None, at: datetime.datetime) -> dict[str, Upserted]:
     """Write `items` (validated dicts with a unique `external_id` each) so that repeating the call changes nothing.
 
@@ -33,8 +58,7 @@ def upsert_contacts(system: str, items: list[dict], *, by: User | None, at: date
     another id. All is written or nothing; items are taken in the order of their ids, so that two clients who send the
     same contacts wait for each other instead of deadlocking. Raises NotAllowed for the wrong role.
     """
-    if not access.may(by, access.EDIT_CONTACTS):
-        raise access.NotAllowed(_("Your role doesn't change contacts."))
+    _require_editor(by)
     ordered = sorted(items, key=lambda item: item["external_id"])
     try:
         return _upsert(system, ordered, at)
@@ -119,7 +143,7 @@ def _apply(contact: Contact, item: dict, companies: dict[str, Company]) -> bool:
 
 
 def _write(contacts: dict[str, Contact], status: dict[str, str], at: datetime.datetime) -> None:
-    new, changed = [], []
+    new, changed, renamed = [], [], []
     for key, contact in contacts.items():
         if status[key] == "unchanged":
             continue
@@ -131,10 +155,12 @@ def _write(contacts: dict[str, Contact], status: dict[str, str], at: datetime.da
         contact.version += 1
         changed.append(contact)
         if contact.search_text != search_text:
-            Lead.objects.filter(contact=contact).update(search_text=contact.search_text)
+            renamed.append(contact.pk)
     Contact.objects.bulk_create(new)
     Contact.objects.bulk_update(
         changed,
         [*FIELDS, "phone", "phone_as_typed", "company", "search_text", "version", "updated_at"],
         batch_size=200,
     )
+    written = Contact.objects.filter(pk=OuterRef("contact_id")).values("search_text")
+    Lead.objects.filter(contact_id__in=renamed).update(search_text=Subquery(written))

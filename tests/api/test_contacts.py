@@ -103,11 +103,12 @@ def test_more_than_a_thousand_items_are_refused_at_once(mia, api):  # A2
 
 
 def test_a_thousand_items_take_a_constant_number_of_queries(mia, api, django_assert_max_num_queries):  # A2
-    body = {"system": "erp", "items": [{"external_id": str(n), "name": f"P {n}"} for n in range(1000)]}
     client = api(mia)
-    with django_assert_max_num_queries(25):
-        client.post(UPSERT, body, format="json")
-    assert Contact.objects.count() == 1000
+    for name in ("before", "after"):
+        items = [{"external_id": str(n), "name": f"{name} {n}"} for n in range(1000)]
+        with django_assert_max_num_queries(50):  # SQLite writes in more, smaller batches
+            client.post(UPSERT, {"system": "erp", "items": items}, format="json")
+    assert Contact.objects.filter(name__startswith="after").count() == 1000
 
 
 @pytest.mark.django_db(transaction=True)
@@ -121,7 +122,10 @@ def test_two_clients_who_send_the_same_contacts_double_none(mia, api):  # A2
         answers.append(client.post(UPSERT, {"system": "erp", "items": batch}, format="json"))
         connections.close_all()
 
-    threads = [threading.Thread(target=send, args=(clients[0], items)), threading.Thread(target=send, args=(clients[1], items[::-1]))]
+    threads = [
+        threading.Thread(target=send, args=(clients[0], items)),
+        threading.Thread(target=send, args=(clients[1], items[::-1])),
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -130,9 +134,10 @@ def test_two_clients_who_send_the_same_contacts_double_none(mia, api):  # A2
     assert Contact.objects.count() == ContactIdentity.objects.count() == 200
 
 
-@pytest.mark.parametrize("text", ["a\x00b", "a\ud800b"])
+@pytest.mark.parametrize("text", [r"a\u0000b", r"a\ud800b"])
 def test_text_that_a_database_can_not_hold_is_refused_with_a_pointer(mia, api, text):  # A1
-    answer = api(mia).post("/api/v1/contacts/", {"name": text}, format="json")
+    body = f'{{"name": "{text}"}}'
+    answer = api(mia).post("/api/v1/contacts/", body, content_type="application/json")
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["pointer"] == "#/name"
 
