@@ -44,6 +44,11 @@ class Company(models.Model):
                 contact.save()
 
 
+def search_text(name: str, email: str, company: str, phone: str, phone_as_typed: str) -> str:
+    """The one text that searches for a person look in, folded, with the phone's digits."""
+    return fold(" ".join([name, email, company, phone.lstrip("+"), phone_as_typed]))
+
+
 class ContactQuerySet(models.QuerySet["Contact"]):
     def visible_to(self, user: User) -> "ContactQuerySet":
         return self if user.is_active else self.none()
@@ -107,9 +112,8 @@ class Contact(models.Model):
         return self.phone or self.phone_as_typed
 
     def reckon_search_text(self) -> str:
-        """The one column that searches look in: name, e-mail, phone digits and company, folded."""
         company = self.company.name if self.company_id else ""
-        return fold(" ".join([self.name, self.email, company, self.phone.lstrip("+"), self.phone_as_typed]))
+        return search_text(self.name, self.email, company, self.phone, self.phone_as_typed)
 
     def save(self, *args, **kwargs) -> None:
         self.email = normalise_email(self.email)
@@ -119,7 +123,13 @@ class Contact(models.Model):
         if not is_new:
             self.version += 1
         if kwargs.get("update_fields") is not None:
-            kwargs["update_fields"] = {*kwargs["update_fields"], "email", "search_text", "version", "updated_at"}
+            kwargs["update_fields"] = {
+                *kwargs["update_fields"],
+                "email",
+                "search_text",
+                "version",
+                "updated_at",
+            }
         super().save(*args, **kwargs)
         if not is_new and self.search_text != before:
             self.leads.update(search_text=self.search_text)

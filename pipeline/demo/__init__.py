@@ -1,0 +1,98 @@
+"""A believable company with three years of history, of any size: for a newcomer's first look and for benchmarks."""
+
+import bisect
+import dataclasses
+import datetime
+import itertools
+import random
+from collections.abc import Callable
+
+from django.db import transaction
+
+from accounts.models import User
+from leads.models import Campaign, Company, Contact, CriterionAnswer, Lead, LeadEvent
+from pipeline.bulk import Table, after_filling, set_aside_indexes
+from pipeline.demo.company import CAST, DOMAIN, PASSWORD, found
+from pipeline.demo.story import Tables, Teller
+from pipeline.models import Activity, Handoff, Notification, Opportunity, Payment
+
+BATCH = 2_000
+INDEXES_COST_MORE_THAN_LEADS = 20_000
+
+
+class NotEmpty(Exception):
+    """There is data already; the demo is for an empty base."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SignIn:
+    email: str
+    role: str
+
+
+def sign_ins() -> list[SignIn]:
+    """One sign-in per role; all have the password `PASSWORD`."""
+    return [SignIn(f"{name.lower()}@{DOMAIN}", str(role.label)) for name, role, _team in CAST]
+
+
+def is_empty() -> bool:
+    return not any(model.objects.exists() for model in (Lead, Contact, Company, Campaign, Opportunity)) and not (
+        User.objects.filter(email__endswith=f"@{DOMAIN}").exists()
+    )
+
+
+@transaction.atomic
+def load_demo(
+    leads: int,
+    *,
+    seed: int,
+    at: datetime.datetime,
+    progress: Callable[[int], None] = lambda done: None,
+) -> None:
+    """Fill an empty base with `leads` leads whose stories end at the moment `at`. All or nothing.
+
+    The same `seed` and `at` give the same data. Raises NotEmpty where there are records already.
+    """
+    if not is_empty():
+        raise NotEmpty
+    rng = random.Random(seed)
+    company = found(rng, leads, at)
+    tables = Tables(
+        company=Table(Company),
+        contact=Table(Contact),
+        lead=Table(Lead),
+        also_wanted=Table(Lead.other_products.through),
+        answer=Table(CriterionAnswer),
+        event=Table(LeadEvent),
+        activity=Table(Activity),
+        handoff=Table(Handoff),
+        opportunity=Table(Opportunity),
+        payment=Table(Payment),
+        notification=Table(Notification),
+    )
+    teller = Teller(company, tables, rng, at)
+    waiting = teller.waiting_today() if leads >= 100 else []
+    by_chance = leads - len(waiting)
+    sums = list(itertools.accumulate(running.weight for running in company.calendar))
+
+    def fill() -> None:
+        for number in range(by_chance):
+            share = (number + rng.random()) / by_chance * sums[-1]
+            teller.tell(company.calendar[min(bisect.bisect(sums, share), len(sums) - 1)])
+            if (number + 1) % BATCH == 0:
+                tables.write()
+                progress(number + 1)
+        for story in waiting:
+            story()
+        tables.write()
+
+    if leads >= INDEXES_COST_MORE_THAN_LEADS:
+        with set_aside_indexes(tables.all()):
+            fill()
+            progress(leads)
+    else:
+        fill()
+    after_filling(tables.all())
+
+
+__all__ = ["PASSWORD", "NotEmpty", "SignIn", "load_demo", "sign_ins"]

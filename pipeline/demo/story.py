@@ -1,0 +1,632 @@
+"""The story of one lead, told step by step: each step writes what the transition of that name would have written."""
+
+import collections
+import dataclasses
+import datetime
+import random
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from accounts.models import User
+from leads.models import Campaign, LeadEvent, Reason, Stage
+from leads.models.contacts import search_text
+from leads.models.leads import WITH_SALES
+from leads.normalise import fold
+from pipeline.bulk import Table
+from pipeline.demo.company import Company, Running
+from pipeline.demo.names import NEEDS, Firm, a_firm, a_person
+from pipeline.models import Activity, Handoff, Notification
+from pipeline.sla import Clock, due_at
+
+Kind = LeadEvent.Kind
+Row = dict[str, Any]
+
+DAY = datetime.timedelta(days=1)
+REACHED, NO_ANSWER = Activity.Outcome.REACHED.value, Activity.Outcome.NO_ANSWER.value
+FEEDBACK = [
+    ("missing", "Who signs the contract."),
+    ("missing", "How many branches they have."),
+    ("not_asked", "Whether there is a budget this year."),
+    ("not_asked", "When they want to decide."),
+    ("misread", "They wanted training only."),
+    ("misread", "“Interested” meant a free trial."),
+]
+
+
+class NotYet(Exception):
+    """The next step lies in the future: here the story stops for today."""
+
+
+@dataclasses.dataclass
+class Tables:
+    company: Table
+    contact: Table
+    lead: Table
+    also_wanted: Table
+    answer: Table
+    event: Table
+    activity: Table
+    handoff: Table
+    opportunity: Table
+    payment: Table
+    notification: Table
+
+    def all(self) -> list[Table]:
+        return list(vars(self).values())
+
+    def write(self) -> None:
+        for table in self.all():
+            table.write()
+
+
+class Teller:
+    """Tells stories with the people, campaigns and reasons of one company, until the moment `now`."""
+
+    def __init__(
+        self,
+        company: Company,
+        tables: Tables,
+        rng: random.Random,
+        now: datetime.datetime,
+    ) -> None:
+        self.company = company
+        self.tables = tables
+        self.rng = rng
+        self.now = now
+        self.zone = company.organisation.tzinfo
+        self.firms: collections.deque[tuple[int, Firm]] = collections.deque(maxlen=500)
+        self.known: collections.deque[Row] = collections.deque(maxlen=2_000)
+        self.criteria = list(company.criteria_set.criteria.all())
+        self.prices = {product.pk: price for product, price in company.products}
+        self.cost_shares = {product.pk: product.cost_share or Decimal(0) for product, _price in company.products}
+        self.turn = 0
+        self.midnights: dict[datetime.date, datetime.datetime] = {}
+
+    # --- Chance ---
+
+    def happens(self, probability: float) -> bool:
+        return self.rng.random() < probability
+
+    def moment(self, day: datetime.date) -> datetime.datetime:
+        """Some moment in the working hours of `day`, not after now."""
+        midnight = self.midnights.get(day)
+        if midnight is None:
+            midnight = datetime.datetime.combine(day, datetime.time(), self.zone).astimezone(datetime.UTC)
+            self.midnights[day] = midnight
+        at = midnight + datetime.timedelta(seconds=int(32_400 + self.rng.random() * 32_400))
+        if at > self.now:
+            at = max(
+                midnight,
+                self.now - datetime.timedelta(minutes=1 + int(self.rng.random() * 120)),
+            )
+        return at
+
+    def next_rep(self) -> User:
+        self.turn += 1
+        return self.company.reps[self.turn % len(self.company.reps)]
+
+    # --- Stories ---
+
+    def tell(self, running: Running) -> None:
+        """One lead of a campaign's day, and what chance makes of it."""
+        rng, quality = self.rng, running.quality
+        story = Story(self, running.campaign, self.moment(running.day))
+        try:
+            if self.happens(0.04):
+                story.wait(2)
+                story.remove()
+                return
+            story.wait(1.5)
+            if not story.marketing_contact():
+                story.wait(6)
+                story.keep_warm()
+                return
+            if self.happens(0.6):
+                story.wait(1)
+                story.brief()
+            story.wait(1.5)
+            if not self.happens(min(0.9, 0.42 * quality)):
+                story.judge(good=False)
+                story.keep_warm()
+                if self.happens(0.08):
+                    story.wait(30)
+                    story.remove()
+                return
+            story.judge(good=True)
+            story.qualify()
+            for _round in range(2):
+                story.wait(1.5)
+                story.hand_over(self.next_rep())
+                if self._sales_accepts(story, quality):
+                    self._sell(story, quality)
+                    return
+                story.wait(5)
+                if not self.happens(0.35):
+                    break
+                story.qualify()
+            if self.happens(0.6):
+                story.keep_warm()
+        except NotYet:
+            pass
+        finally:
+            story.close()
+        if rng.random() < 0.5:
+            self.known.append(story.contact)
+
+    def _sales_accepts(self, story: "Story", quality: float) -> bool:
+        """What the rep does within about two weeks; now and then too late."""
+        if self.happens(0.06):
+            for _attempt in range(3):
+                story.wait(3, at_least=1)
+                story.attempt(story.rep)
+            story.wait(1)
+            story.reject(unreachable=True)
+            return False
+        if self.happens(0.2):
+            story.wait(1)
+            story.attempt(story.rep)
+        story.wait(12 if self.happens(0.12) else 2.5)
+        story.sales_contact()
+        story.wait(16 if self.happens(0.1) else 4.5)
+        if not self.happens(min(0.95, 0.62 + 0.08 * quality)):
+            story.reject(unreachable=False)
+            return False
+        story.accept()
+        return True
+
+    def _sell(self, story: "Story", quality: float) -> None:
+        """Through the selling stages; each may end it."""
+        for stage, stays, mean_days in (
+            (Stage.DEMO, 0.8, 9),
+            (Stage.PROPOSAL, 0.75, 12),
+            (Stage.CONTRACT, 0.8, 14),
+        ):
+            if self.happens(0.5):
+                story.wait(mean_days / 2)
+                story.sales_contact()
+            story.wait(mean_days)
+            if not self.happens(min(0.97, stays + 0.05 * (quality - 1))):
+                story.lose()
+                return
+            if self.happens(0.9):
+                story.move(stage)
+        story.wait(10)
+        if not self.happens(0.8):
+            story.lose()
+            return
+        story.win()
+        for _instalment in range(self.rng.choice((1, 2, 2, 3))):
+            story.wait(20, at_least=3)
+            story.pay()
+
+    def waiting_today(self) -> list[Callable[[], None]]:
+        """Leads placed so that inbox, board and stand show every state of both clocks: one call tells each."""
+        rep = self.company.users
+        # rep, days since the handoff, days from there to the first contact (None: not yet)
+        waiting = [
+            ("Sam", 0.2, None),
+            ("Sam", 2.5, None),
+            ("Sam", 5.6, None),
+            ("Sam", 8.3, None),
+            ("Sam", 4.2, 1.0),
+            ("Sam", 12.7, 3.1),
+            ("Sam", 15.4, 6.0),
+            ("Sid", 0.4, None),
+            ("Sid", 6.2, None),
+            ("Sid", 12.9, 2.0),
+            ("Sonya", 7.9, None),
+            ("Stan", 16.1, None),
+        ]
+
+        def handed_over(name: str, age: float, contact_after: float | None) -> None:
+            event = [running for running in self.company.calendar if running.campaign.channel.is_event]
+            handed_over_at = self.now - age * DAY
+            story = Story(self, self.rng.choice(event[-40:]).campaign, handed_over_at - 3 * DAY)
+            story.at = handed_over_at - 2 * DAY
+            story.marketing_contact(surely=True)
+            story.brief()
+            story.judge(good=True)
+            story.qualify()
+            story.at = handed_over_at
+            story.hand_over(rep[name])
+            if contact_after is not None:
+                story.at = handed_over_at + contact_after * DAY
+                story.sales_contact()
+            story.close()
+
+        def met_today() -> None:
+            Story(
+                self,
+                self.company.today,
+                self.now - datetime.timedelta(minutes=self.rng.randrange(5, 90)),
+            ).close()
+
+        def on(arguments: tuple[str, float, float | None]) -> Callable[[], None]:
+            return lambda: handed_over(*arguments)
+
+        return [on(arguments) for arguments in waiting] + [met_today] * 3
+
+
+class Story:
+    """One lead. `at` is where the story has come to; each step below happens then."""
+
+    def __init__(self, teller: Teller, campaign: Campaign, at: datetime.datetime) -> None:
+        self.teller = teller
+        self.tables = teller.tables
+        self.campaign = campaign
+        self.at = at
+        rng, company = teller.rng, teller.company
+        is_event = campaign.channel.is_event
+        self.marketer = campaign.owner if is_event else rng.choice(company.sdrs)
+        self.sdr = rng.choice(company.sdrs)
+        self.rep = self.sdr  # until the lead is handed over
+        self.handoff: Row | None = None
+        self.opportunity: Row | None = None
+        self.handoffs: list[Row] = []
+        self.contact = self._contact()
+        product = rng.choice(company.products)[0] if teller.happens(0.8) else None
+        day = at.astimezone(teller.zone).date() if is_event else None
+        self.lead = self.tables.lead.new(
+            contact_id=self.contact["id"],
+            campaign_id=campaign.pk,
+            product_id=product.pk if product else None,
+            owner_id=self.marketer.pk,
+            registered_by_id=self.marketer.pk if is_event else None,
+            registered_at=at,
+            met_on=day,
+            note=rng.choice(NEEDS) if teller.happens(0.4) else "",
+            utm_source="search" if campaign.channel.name == "PPC" else "",
+            utm_medium="cpc" if campaign.channel.name == "PPC" else "",
+            search_text=self.contact["search_text"],
+            created_at=at,
+            updated_at=at,
+        )
+        if product and teller.happens(0.15):
+            other = rng.choice(company.products)[0]
+            if other != product:
+                self.tables.also_wanted.new(lead_id=self.lead["id"], product_id=other.pk)
+        self._event(
+            Kind.REGISTERED,
+            self.marketer if is_event else None,
+            to_stage=Stage.NEW.value,
+        )
+
+    def _contact(self) -> Row:
+        teller, rng = self.teller, self.teller.rng
+        if teller.known and teller.happens(0.06):
+            return rng.choice(teller.known)
+        contact = self.tables.contact.new(created_at=self.at, updated_at=self.at)
+        if teller.firms and teller.happens(0.6):
+            company_id, firm = rng.choice(teller.firms)
+        else:
+            company = self.tables.company.new(created_at=self.at, updated_at=self.at)
+            firm = a_firm(rng, company["id"])
+            company.update(
+                name=firm.name,
+                folded_name=fold(firm.name),
+                industry=firm.industry,
+                country=firm.country,
+                city=firm.city,
+                employees=rng.choice((12, 40, 85, 150, 400, 1_200)),
+            )
+            company_id = company["id"]
+            teller.firms.append((company_id, firm))
+        person = a_person(rng, contact["id"], firm)
+        has_email, has_phone = teller.happens(0.92), teller.happens(0.8)
+        email, phone = (
+            person.email if has_email or not has_phone else "",
+            person.phone if has_phone else "",
+        )
+        contact.update(
+            name=person.name,
+            email=email,
+            phone=phone,
+            phone_as_typed=phone,
+            job_title=person.job_title,
+            company_id=company_id,
+            consent_at=self.at,
+            consent_source=self.campaign.name,
+            search_text=search_text(person.name, email, firm.name, phone, phone),
+        )
+        return contact
+
+    # --- Bookkeeping ---
+
+    def wait(self, mean_days: float, *, at_least: int = 0) -> None:
+        """Go on to a working hour some days later; raises NotYet when that day hasn't come."""
+        teller = self.teller
+        days = max(at_least, int(teller.rng.expovariate(1 / mean_days)))
+        if days:
+            day = self.at.astimezone(teller.zone).date() + days * DAY
+            weekday = day.weekday()
+            at = teller.moment(day + (7 - weekday) * DAY if weekday > 4 else day) if day <= teller.now.date() else None
+        else:
+            at = self.at + datetime.timedelta(seconds=int(600 + teller.rng.random() * 9_000))
+        if at is None or at > teller.now or at <= self.at:
+            raise NotYet
+        self.at = at
+
+    def _event(
+        self,
+        kind: Kind,
+        actor: User | None,
+        *,
+        from_stage: str = "",
+        to_stage: str = "",
+        **data: object,
+    ) -> None:
+        self.tables.event.new(
+            lead_id=self.lead["id"],
+            kind=kind.value,
+            actor_id=actor.pk if actor else None,
+            from_stage=from_stage,
+            to_stage=to_stage,
+            at=self.at,
+            recorded_at=self.at,
+            data=data,
+        )
+
+    def _move(self, to: Stage, kind: Kind, by: User | None, **data: object) -> None:
+        lead = self.lead
+        self._event(kind, by, from_stage=lead["stage"], to_stage=to.value, **data)
+        lead["stage"] = to.value
+        if lead[to.reached_field] is None:
+            lead[to.reached_field] = self.at
+        lead["updated_at"] = self.at
+
+    def _activity(self, by: User, outcome: str) -> None:
+        kind = self.teller.rng.choice(("call", "call", "email", "meeting") if outcome == REACHED else ("call",))
+        outcome = "sent" if kind == "email" else outcome
+        self.tables.activity.new(
+            lead_id=self.lead["id"],
+            kind=kind,
+            outcome=outcome,
+            at=self.at,
+            by_id=by.pk,
+            created_at=self.at,
+        )
+        self._event(Kind.ACTIVITY, by, activity=kind, outcome=outcome, note="")
+        if outcome != NO_ANSWER:
+            self.lead["last_contact_at"] = self.at
+            if self.lead["stage"] in WITH_SALES:
+                self._restart_cold_clock()
+        self.lead["updated_at"] = self.at
+
+    def _restart_cold_clock(self) -> None:
+        self.lead["cold_at"] = self.at + self.teller.company.agreement.cold_days * DAY
+
+    def _notify(self, kind: Notification.Kind, user: User | None, **data: object) -> None:
+        age = self.teller.now - self.at
+        if user is not None and age < 14 * DAY:
+            self.tables.notification.new(
+                recipient_id=user.pk,
+                kind=kind.value,
+                lead_id=self.lead["id"],
+                data=data,
+                created_at=self.at,
+                read_at=self.at + DAY / 2 if age > 2 * DAY else None,
+            )
+
+    # --- Marketing ---
+
+    def attempt(self, by: User) -> None:
+        self._activity(by, NO_ANSWER)
+
+    def marketing_contact(self, *, surely: bool = False) -> bool:
+        """Dan or his colleague gets through, perhaps at the second try; False when they give up."""
+        if not surely and self.teller.happens(0.25):
+            self.attempt(self.sdr)
+            self.wait(2, at_least=1)
+            if self.teller.happens(0.4):
+                self.attempt(self.sdr)
+                return False
+        self._activity(self.sdr, REACHED)
+        self._move(Stage.CONTACTED, Kind.CONTACTED, self.sdr)
+        return True
+
+    def brief(self) -> None:
+        self.lead["brief"] = self.teller.rng.choice(NEEDS)
+        self._move(Stage.BRIEFED, Kind.BRIEFED, self.sdr)
+
+    def judge(self, *, good: bool) -> None:
+        """Answers to the criteria: all that are needed, or no to one that is required."""
+        rng = self.teller.rng
+        self.lead["criteria_set_id"] = self.teller.company.criteria_set.pk
+        if good:
+            # Every required one, and weighted ones until the threshold is surely reached.
+            points, answers = 0, []
+            for criterion in self.teller.criteria:
+                if criterion.is_required or points < self.teller.company.criteria_set.threshold:
+                    answers.append((criterion.key, "yes"))
+                    points += 0 if criterion.is_required else criterion.weight
+                elif self.teller.happens(0.4):
+                    answers.append((criterion.key, rng.choice(("yes", "no"))))
+        else:
+            answers = [(rng.choice(self.teller.criteria).key, "no")]
+        for key, value in answers:
+            self.tables.answer.new(
+                lead_id=self.lead["id"],
+                key=key,
+                value=value,
+                answered_by_id=self.sdr.pk,
+                answered_at=self.at,
+            )
+            self._event(Kind.CRITERION, self.sdr, key=key, value=value)
+
+    def qualify(self) -> None:
+        version = self.teller.company.criteria_set.version
+        self._move(Stage.QUALIFIED, Kind.QUALIFIED, self.sdr, criteria_version=version)
+
+    def keep_warm(self) -> None:
+        self.lead["criteria_set_id"] = self.teller.company.criteria_set.pk
+        self._move(Stage.WARM, Kind.WARM, self.sdr)
+
+    def remove(self) -> None:
+        reason = self.teller.rng.choice(self.teller.company.reasons[Reason.Kind.REMOVAL])
+        self.lead.update(stage_before_removal=self.lead["stage"], removal_reason_id=reason.pk)
+        self._move(Stage.REMOVED, Kind.REMOVED, self.sdr, reason=reason.text)
+
+    def hand_over(self, rep: User) -> None:
+        company = self.teller.company
+        agreement = company.agreement
+        is_working = agreement.day_kind == agreement.DayKind.WORKING
+        due = {
+            clock: due_at(
+                self.at,
+                days,
+                working_days=is_working,
+                organisation=company.organisation,
+            )
+            for clock, days in (
+                (Clock.FIRST_CONTACT, agreement.first_contact_days),
+                (Clock.VERDICT, agreement.verdict_days),
+            )
+        }
+        self.rep = rep
+        self._restart_cold_clock()
+        self._move(
+            Stage.HANDED_OVER,
+            Kind.HANDED_OVER,
+            self.sdr,
+            rep=rep.name,
+            how="round_robin",
+            note="",
+        )
+        self.handoff = self.tables.handoff.new(
+            lead_id=self.lead["id"],
+            agreement_id=agreement.pk,
+            handed_over_by_id=self.sdr.pk,
+            assigned_to_id=rep.pk,
+            assigned_how="round_robin",
+            handed_over_at=self.at,
+            first_contact_due_at=due[Clock.FIRST_CONTACT],
+            verdict_due_at=due[Clock.VERDICT],
+            updated_at=self.at,
+        )
+        self.handoffs.append(self.handoff)
+        self._notify(Notification.Kind.HANDED_OVER, rep)
+
+    # --- Sales ---
+
+    def sales_contact(self) -> None:
+        self._activity(self.rep, REACHED)
+        if self.handoff and self.handoff["verdict"] == "pending" and self.handoff["first_contact_at"] is None:
+            self.handoff.update(first_contact_at=self.at, updated_at=self.at)
+            self._move(Stage.IN_WORK, Kind.IN_WORK, self.rep)
+
+    def _decide(self, verdict: Handoff.Verdict, **feedback: object) -> None:
+        assert self.handoff is not None
+        self.handoff.update(
+            verdict=verdict.value,
+            decided_at=self.at,
+            decided_by_id=self.rep.pk,
+            updated_at=self.at,
+            **feedback,
+        )
+
+    def reject(self, *, unreachable: bool) -> None:
+        rng = self.teller.rng
+        reasons = self.teller.company.reasons[Reason.Kind.REJECTION]
+        reason = rng.choice([reason for reason in reasons if reason.needs_attempts is unreachable] or reasons)
+        feedback = {"missing": "", "not_asked": "", "misread": ""}
+        if not unreachable:
+            feedback.update([rng.choice(FEEDBACK)])
+        self._decide(Handoff.Verdict.REJECTED, reason_id=reason.pk, **feedback)
+        self.lead["cold_at"] = None
+        self._move(Stage.RETURNED, Kind.RETURNED, self.rep, reason=reason.text, **feedback)
+        for user in {self.sdr, self.marketer}:
+            self._notify(Notification.Kind.RETURNED, user, reason=reason.text)
+
+    def accept(self) -> None:
+        self._decide(Handoff.Verdict.ACCEPTED)
+        self._move(Stage.ACCEPTED, Kind.ACCEPTED, self.rep)
+        rng = self.teller.rng
+        self.opportunity = self.tables.opportunity.new(
+            lead_id=self.lead["id"],
+            owner_id=self.rep.pk,
+            product_id=self.lead["product_id"] or rng.choice(self.teller.company.products)[0].pk,
+            opened_at=self.at,
+            stage_at=self.at,
+            expected_close_on=(self.at + rng.randrange(25, 90) * DAY).date(),
+            updated_at=self.at,
+        )
+        price = self.teller.prices[self.opportunity["product_id"]]
+        self._price(Decimal(round(price * rng.lognormvariate(0.2, 0.5), -2)))
+        self._notify(Notification.Kind.ACCEPTED, self.sdr)
+
+    def _price(self, amount: Decimal) -> None:
+        assert self.opportunity is not None
+        cost = (amount * self.teller.cost_shares[self.opportunity["product_id"]]).quantize(Decimal("0.01"))
+        self.opportunity.update(amount=amount, margin=amount - cost)
+
+    def _step(self, to: Stage, kind: Kind, changes: Row, **data: object) -> None:
+        assert self.opportunity is not None
+        self.opportunity.update(stage=to.value, stage_at=self.at, updated_at=self.at, **changes)
+        self._move(to, kind, self.rep, **data)
+
+    def move(self, stage: Stage) -> None:
+        self._step(stage, Kind.MOVED, {stage.reached_field: self.at})
+
+    def lose(self) -> None:
+        reason = self.teller.rng.choice(self.teller.company.reasons[Reason.Kind.LOSS])
+        self.lead["cold_at"] = None
+        self._step(
+            Stage.LOST,
+            Kind.LOST,
+            {"lost_at": self.at, "lost_reason_id": reason.pk},
+            reason=reason.text,
+            note="",
+        )
+
+    def win(self) -> None:
+        assert self.opportunity is not None
+        self.lead["cold_at"] = None
+        amount = self.opportunity["amount"]
+        self._step(Stage.WON, Kind.WON, {"won_at": self.at}, amount=str(amount))
+        self._notify(Notification.Kind.WON, self.marketer)
+
+    def pay(self) -> None:
+        assert self.opportunity is not None
+        amount = (self.opportunity["amount"] / 2).quantize(Decimal("0.01"))
+        if amount <= 0:
+            return
+        day = self.at.astimezone(self.teller.zone).date()
+        self.tables.payment.new(
+            opportunity_id=self.opportunity["id"],
+            paid_on=day,
+            amount=amount,
+            recorded_by_id=self.rep.pk,
+            recorded_at=self.at,
+        )
+        self._event(Kind.PAYMENT, self.rep, amount=str(amount), paid_on=day.isoformat())
+
+    # --- The end ---
+
+    def close(self) -> None:
+        """What the clocks did meanwhile: overdue and cold as the sweep would have recorded them."""
+        now, agreement = self.teller.now, self.teller.company.agreement
+        for handoff in self.handoffs:
+            stopped_first = handoff["first_contact_at"] or handoff["decided_at"]
+            for clock, stopped in (
+                (Clock.FIRST_CONTACT, stopped_first),
+                (Clock.VERDICT, handoff["decided_at"]),
+            ):
+                due = handoff[f"{clock.value}_due_at"]
+                late = ((stopped or now) - due) / DAY
+                if late > 0:
+                    self.at = due
+                    self._event(Kind.OVERDUE, None, clock=clock.value)
+                levels = [
+                    (agreement.director_days, Handoff.Alert.DIRECTOR),
+                    (agreement.manager_days, Handoff.Alert.MANAGER),
+                    (0, Handoff.Alert.OVERDUE),
+                    (-agreement.remind_days, Handoff.Alert.REMINDED),
+                ]
+                alert = next((level for days, level in levels if late > days), Handoff.Alert.NONE)
+                handoff[f"{clock.value}_alert"] = alert.value
+        cold_at = self.lead["cold_at"]
+        if cold_at is not None and cold_at <= now and self.lead["stage"] in WITH_SALES:
+            self.at = cold_at
+            self.lead["cold_flagged_at"] = cold_at
+            self._event(Kind.COLD, None)
