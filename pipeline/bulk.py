@@ -81,14 +81,10 @@ class Table:
     def _insert(self) -> None:
         table, columns = self._names()
         places = ", ".join(["%s"] * len(self._fields))
+        statement = f"INSERT INTO {table} ({columns}) VALUES ({places})"  # noqa: S608 (the names come from the models)
+        rows = [[field.get_db_prep_save(row[field.attname], connection) for field in self._fields] for row in self.rows]
         with connection.cursor() as cursor:
-            cursor.executemany(
-                f"INSERT INTO {table} ({columns}) VALUES ({places})",  # noqa: S608: names come from the models
-                [
-                    [field.get_db_prep_save(row[field.attname], connection) for field in self._fields]
-                    for row in self.rows
-                ],
-            )
+            cursor.executemany(statement, rows)
 
 
 def _default(field: models.Field) -> Any:

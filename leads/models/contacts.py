@@ -123,13 +123,7 @@ class Contact(models.Model):
         if not is_new:
             self.version += 1
         if kwargs.get("update_fields") is not None:
-            kwargs["update_fields"] = {
-                *kwargs["update_fields"],
-                "email",
-                "search_text",
-                "version",
-                "updated_at",
-            }
+            kwargs["update_fields"] = {*kwargs["update_fields"], "email", "search_text", "version", "updated_at"}
         super().save(*args, **kwargs)
         if not is_new and self.search_text != before:
             self.leads.update(search_text=self.search_text)

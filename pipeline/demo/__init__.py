@@ -43,11 +43,7 @@ def is_empty() -> bool:
 
 @transaction.atomic
 def load_demo(
-    leads: int,
-    *,
-    seed: int,
-    at: datetime.datetime,
-    progress: Callable[[int], None] = lambda done: None,
+    leads: int, *, seed: int, at: datetime.datetime, progress: Callable[[int], None] = lambda done: None
 ) -> None:
     """Fill an empty base with `leads` leads whose stories end at the moment `at`. All or nothing.
 

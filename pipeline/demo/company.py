@@ -104,10 +104,7 @@ def found(rng: random.Random, leads: int, at: datetime.datetime) -> Company:
     create_defaults(at=datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC))
     organisation = Organisation.current()
     if organisation.name == Organisation._meta.get_field("name").default:
-        organisation.name, organisation.time_zone = (
-            "Meridian Workplace",
-            "America/New_York",
-        )
+        organisation.name, organisation.time_zone = ("Meridian Workplace", "America/New_York")
         organisation.save()
     users = _hire(organisation, extra_reps=min(40, leads // 5_000))
     products = [(Product.objects.create(name=n, cost_share=share), price) for n, share, price in PRODUCTS]
@@ -168,21 +165,10 @@ def _plan_campaigns(company: Company, rng: random.Random, leads: int, today: dat
                 days=1
             )
             label = f"{plan.name}, Q{(start.month + 2) // 3} {start.year}"
-            runs.append(
-                (
-                    _campaign(company, rng, channels[plan.channel], label, first, last),
-                    plan,
-                    1 + 0.05 * offset,
-                )
-            )
+            runs.append((_campaign(company, rng, channels[plan.channel], label, first, last), plan, 1 + 0.05 * offset))
     soon = Plan("Own event", "", 0, 2, 4, 80, 1.3, 4)
     company.today = _campaign(
-        company,
-        rng,
-        channels["Own event"],
-        "Open house",
-        today,
-        today + datetime.timedelta(days=1),
+        company, rng, channels["Own event"], "Open house", today, today + datetime.timedelta(days=1)
     )
     next_week = today + datetime.timedelta(days=9)
     upcoming = _campaign(company, rng, channels["Exhibition"], "Logistics Days", next_week, next_week)
@@ -206,22 +192,10 @@ def _plan_campaigns(company: Company, rng: random.Random, leads: int, today: dat
 
 
 def _campaign(
-    company: Company,
-    rng: random.Random,
-    channel: Channel,
-    name: str,
-    first: datetime.date,
-    last: datetime.date,
+    company: Company, rng: random.Random, channel: Channel, name: str, first: datetime.date, last: datetime.date
 ) -> Campaign:
     owner = rng.choice(company.marketers)
-    return Campaign(
-        name=name,
-        channel=channel,
-        owner=owner,
-        starts_on=first,
-        ends_on=last,
-        search_text=fold(name),
-    )
+    return Campaign(name=name, channel=channel, owner=owner, starts_on=first, ends_on=last, search_text=fold(name))
 
 
 def _lively(calendar: list[Running], leads: int, today: datetime.date) -> list[Running]:
@@ -234,11 +208,7 @@ def _lively(calendar: list[Running], leads: int, today: datetime.date) -> list[R
 
 
 def _spend(
-    company: Company,
-    rng: random.Random,
-    leads: int,
-    runs: list[tuple[Campaign, Plan, float]],
-    today: datetime.date,
+    company: Company, rng: random.Random, leads: int, runs: list[tuple[Campaign, Plan, float]], today: datetime.date
 ) -> None:
     """Budgets, reach and expenses in proportion to the leads that each campaign brings."""
     per_weight = leads / sum(running.weight for running in company.calendar)
@@ -256,30 +226,16 @@ def _spend(
         seen = int(brought * plan.reach * rng.uniform(0.9, 1.3))
         if campaign.channel.is_event:
             campaign.participants = seen
-            paid = [
-                (-21, 0.5, "Stand and fee"),
-                (-7, 0.2, "Printed matter"),
-                (0, 0.3, "Travel and catering"),
-            ]
+            paid = [(-21, 0.5, "Stand and fee"), (-7, 0.2, "Printed matter"), (0, 0.3, "Travel and catering")]
         else:
             campaign.impressions, campaign.visits = seen * 9, seen
-            paid = [
-                (20, 1 / 3, "Monthly invoice"),
-                (50, 1 / 3, "Monthly invoice"),
-                (80, 1 / 3, "Monthly invoice"),
-            ]
+            paid = [(20, 1 / 3, "Monthly invoice"), (50, 1 / 3, "Monthly invoice"), (80, 1 / 3, "Monthly invoice")]
         for days, share, note in paid:
             day = campaign.starts_on + datetime.timedelta(days=days)
             amount = (budget * Decimal(share * rng.uniform(0.85, 1.15))).quantize(Decimal("0.01"))
             if day <= today and amount > 0:
                 expenses.append(
-                    Expense(
-                        campaign=campaign,
-                        spent_on=day,
-                        amount=amount,
-                        note=note,
-                        recorded_by=campaign.owner,
-                    )
+                    Expense(campaign=campaign, spent_on=day, amount=amount, note=note, recorded_by=campaign.owner)
                 )
     Campaign.objects.bulk_create([campaign for campaign, _plan, _growth in runs])
     Expense.objects.bulk_create(expenses, batch_size=500)

@@ -3,11 +3,45 @@
 import random
 from typing import NamedTuple
 
-FIRST = ["Alice", "Amelia", "Andrew", "Anna", "Arthur", "Ben", "Carol", "Chloe", "Claire", "Daniel", "David", "Edward", "Ella", "Emma", "Ethan", "Fiona", "Frank", "George", "Grace", "Hannah", "Harry", "Helen", "Henry", "Irene", "Isaac", "Jack", "Jane", "Julia", "Karen", "Kate", "Laura", "Leo", "Liam", "Lucy", "Mark", "Martin", "Mary", "Megan", "Nathan", "Nora", "Oliver", "Oscar", "Paul", "Peter", "Rachel", "Robert", "Rose", "Ruth", "Simon", "Sophie", "Stella", "Thomas", "Tina", "Victor", "Walter", "Zoe"]
-LAST = ["Abbott", "Archer", "Baker", "Barnes", "Bell", "Bishop", "Brooks", "Burton", "Carver", "Chapman", "Clark", "Cole", "Cooper", "Crane", "Dalton", "Dawson", "Drake", "Ellis", "Fisher", "Fletcher", "Foster", "Fox", "Gibson", "Grant", "Hale", "Harper", "Hart", "Hayes", "Holt", "Hughes", "Hunter", "Irving", "Keller", "Knight", "Lane", "Lawson", "Marsh", "Mason", "Mercer", "Miller", "Morgan", "Nash", "Norris", "Palmer", "Parker", "Pierce", "Porter", "Quinn", "Reed", "Rhodes", "Rowe", "Sawyer", "Shaw", "Sheldon", "Stone", "Sutton", "Tanner", "Turner", "Wade", "Walsh", "Ward", "Weaver", "Webb", "Wells", "West", "Winter", "York"]
-MEN = ["Александр", "Алексей", "Андрей", "Антон", "Артём", "Борис", "Вадим", "Виктор", "Глеб", "Григорий", "Денис", "Дмитрий", "Егор", "Иван", "Игорь", "Илья", "Кирилл", "Константин", "Лев", "Максим", "Михаил", "Никита", "Николай", "Олег", "Павел", "Пётр", "Роман", "Сергей", "Степан", "Тимур", "Фёдор", "Юрий"]
-WOMEN = ["Александра", "Алина", "Алла", "Анна", "Варвара", "Вера", "Виктория", "Галина", "Дарья", "Евгения", "Екатерина", "Елена", "Жанна", "Зоя", "Ирина", "Ксения", "Лариса", "Любовь", "Марина", "Мария", "Надежда", "Наталья", "Нина", "Оксана", "Ольга", "Полина", "Светлана", "Софья", "Тамара", "Татьяна", "Юлия", "Яна"]
-SURNAMES = ["Абрамов", "Баранов", "Белов", "Богданов", "Виноградов", "Волков", "Воробьёв", "Гаврилов", "Голубев", "Григорьев", "Гусев", "Давыдов", "Ершов", "Жуков", "Зайцев", "Захаров", "Иванов", "Калинин", "Киселёв", "Климов", "Ковалёв", "Козлов", "Комаров", "Кузнецов", "Лебедев", "Макаров", "Медведев", "Морозов", "Никитин", "Орлов", "Павлов", "Петров", "Поляков", "Романов", "Сафонов", "Семёнов", "Сидоров", "Соколов", "Соловьёв", "Тарасов", "Титов", "Фомин", "Шубин"]
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+FIRST = _words(
+    """
+    Alice Amelia Andrew Anna Arthur Ben Carol Chloe Claire Daniel David Edward Ella Emma Ethan Fiona Frank George
+    Grace Hannah Harry Helen Henry Irene Isaac Jack Jane Julia Karen Kate Laura Leo Liam Lucy Mark Martin Mary Megan
+    Nathan Nora Oliver Oscar Paul Peter Rachel Robert Rose Ruth Simon Sophie Stella Thomas Tina Victor Walter Zoe
+    """
+)
+LAST = _words(
+    """
+    Abbott Archer Baker Barnes Bell Bishop Brooks Burton Carver Chapman Clark Cole Cooper Crane Dalton Dawson Drake
+    Ellis Fisher Fletcher Foster Fox Gibson Grant Hale Harper Hart Hayes Holt Hughes Hunter Irving Keller Knight
+    Lane Lawson Marsh Mason Mercer Miller Morgan Nash Norris Palmer Parker Pierce Porter Quinn Reed Rhodes Rowe
+    Sawyer Shaw Sheldon Stone Sutton Tanner Turner Wade Walsh Ward Weaver Webb Wells West Winter York
+    """
+)
+MEN = _words(
+    """
+    Александр Алексей Андрей Антон Артём Борис Вадим Виктор Глеб Григорий Денис Дмитрий Егор Иван Игорь Илья Кирилл
+    Константин Лев Максим Михаил Никита Николай Олег Павел Пётр Роман Сергей Степан Тимур Фёдор Юрий
+    """
+)
+WOMEN = _words(
+    """
+    Александра Алина Алла Анна Варвара Вера Виктория Галина Дарья Евгения Екатерина Елена Жанна Зоя Ирина Ксения
+    Лариса Любовь Марина Мария Надежда Наталья Нина Оксана Ольга Полина Светлана Софья Тамара Татьяна Юлия Яна
+    """
+)
+SURNAMES = _words(
+    """
+    Абрамов Баранов Белов Богданов Виноградов Волков Воробьёв Гаврилов Голубев Григорьев Гусев Давыдов Ершов Жуков
+    Зайцев Захаров Иванов Калинин Киселёв Климов Ковалёв Козлов Комаров Кузнецов Лебедев Макаров Медведев Морозов
+    Никитин Орлов Павлов Петров Поляков Романов Сафонов Семёнов Сидоров Соколов Соловьёв Тарасов Титов Фомин Шубин
+    """
+)
 TITLES = [
     "Head of Operations",
     "Purchasing Manager",
@@ -24,25 +58,43 @@ TITLES_RU = [
     "Владелец",
     "Руководитель проектов",
 ]
-COMPANY_FIRST = ["Amber", "Alder", "Bright", "Cedar", "Cobalt", "Copper", "Delta", "Echo", "Falcon", "Granite", "Harbour", "Hazel", "Indigo", "Iron", "Juniper", "Lantern", "Maple", "Meadow", "North", "Oak", "Orchard", "Pioneer", "Quartz", "River", "Sable", "Silver", "Summit", "Tidal", "Velvet", "Willow"]
-COMPANY_SECOND = ["Logistics", "Foods", "Retail", "Systems", "Build", "Pharma", "Textiles", "Motors", "Energy", "Media", "Hotels", "Labs"]
-COMPANY_FORM = ["Ltd", "LLC", "GmbH", "Group", "Inc", "& Co"]
-COMPANY_FIRST_RU = (
-    ["Вектор", "Горизонт", "Заря", "Кедр", "Луч", "Маяк", "Омега", "Парус", "Радуга", "Север", "Сокол", "Спектр", "Таймыр", "Уют", "Факел", "Эталон"]
+COMPANY_FIRST = _words(
+    """
+    Amber Alder Bright Cedar Cobalt Copper Delta Echo Falcon Granite Harbour Hazel Indigo Iron Juniper Lantern Maple
+    Meadow North Oak Orchard Pioneer Quartz River Sable Silver Summit Tidal Velvet Willow
+    """
 )
-COMPANY_SECOND_RU = ["Логистика", "Торг", "Строй", "Фарм", "Текстиль", "Авто", "Энерго", "Медиа", "Сервис", "Пром"]
-INDUSTRIES = [
-    "Retail",
-    "Logistics",
-    "Manufacturing",
-    "Construction",
-    "Pharmacy",
-    "Hospitality",
-    "Media",
-    "Energy",
-]
-CITIES = ["Boston", "Chicago", "Denver", "Seattle", "Austin", "Portland", "Atlanta"]
-CITIES_RU = ["Казань", "Самара", "Москва", "Пермь", "Томск", "Тула"]
+COMPANY_SECOND = _words(
+    """
+    Logistics Foods Retail Systems Build Pharma Textiles Motors Energy Media Hotels Labs
+    """
+)
+COMPANY_FORM = ["Ltd", "LLC", "GmbH", "Group", "Inc", "& Co"]
+COMPANY_FIRST_RU = _words(
+    """
+    Вектор Горизонт Заря Кедр Луч Маяк Омега Парус Радуга Север Сокол Спектр Таймыр Уют Факел Эталон
+    """
+)
+COMPANY_SECOND_RU = _words(
+    """
+    Логистика Торг Строй Фарм Текстиль Авто Энерго Медиа Сервис Пром
+    """
+)
+INDUSTRIES = _words(
+    """
+    Retail Logistics Manufacturing Construction Pharmacy Hospitality Media Energy
+    """
+)
+CITIES = _words(
+    """
+    Boston Chicago Denver Seattle Austin Portland Atlanta
+    """
+)
+CITIES_RU = _words(
+    """
+    Казань Самара Москва Пермь Томск Тула
+    """
+)
 
 NEEDS = [
     "Wants to replace spreadsheets before the season.",
@@ -55,12 +107,9 @@ NEEDS = [
     "Хочет пилот на один филиал.",
 ]
 
+_CYRILLIC = "абвгдеёжзийклмнопрстуфхцчшщыэюя"
 _LATIN = dict(
-    zip(
-        "абвгдеёжзийклмнопрстуфхцчшщъыьэюя",
-        "a b v g d e e zh z i y k l m n o p r s t u f kh ts ch sh sch _ y _ e yu ya".replace("_", "").split(" "),
-        strict=True,
-    )
+    zip(_CYRILLIC, _words("a b v g d e e zh z i y k l m n o p r s t u f kh ts ch sh sch y e yu ya"), strict=True)
 )
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import datetime
 import random
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 from accounts.models import User
@@ -63,13 +63,7 @@ class Tables:
 class Teller:
     """Tells stories with the people, campaigns and reasons of one company, until the moment `now`."""
 
-    def __init__(
-        self,
-        company: Company,
-        tables: Tables,
-        rng: random.Random,
-        now: datetime.datetime,
-    ) -> None:
+    def __init__(self, company: Company, tables: Tables, rng: random.Random, now: datetime.datetime) -> None:
         self.company = company
         self.tables = tables
         self.rng = rng
@@ -96,10 +90,7 @@ class Teller:
             self.midnights[day] = midnight
         at = midnight + datetime.timedelta(seconds=int(32_400 + self.rng.random() * 32_400))
         if at > self.now:
-            at = max(
-                midnight,
-                self.now - datetime.timedelta(minutes=1 + int(self.rng.random() * 120)),
-            )
+            at = max(midnight, self.now - datetime.timedelta(minutes=1 + int(self.rng.random() * 120)))
         return at
 
     def next_rep(self) -> User:
@@ -126,7 +117,7 @@ class Teller:
                 story.wait(1)
                 story.brief()
             story.wait(1.5)
-            if not self.happens(min(0.9, 0.42 * quality)):
+            if not self.happens(min(0.9, 0.36 * quality)):
                 story.judge(good=False)
                 story.keep_warm()
                 if self.happens(0.08):
@@ -177,11 +168,7 @@ class Teller:
 
     def _sell(self, story: "Story", quality: float) -> None:
         """Through the selling stages; each may end it."""
-        for stage, stays, mean_days in (
-            (Stage.DEMO, 0.8, 9),
-            (Stage.PROPOSAL, 0.75, 12),
-            (Stage.CONTRACT, 0.8, 14),
-        ):
+        for stage, stays, mean_days in ((Stage.DEMO, 0.8, 9), (Stage.PROPOSAL, 0.75, 12), (Stage.CONTRACT, 0.8, 14)):
             if self.happens(0.5):
                 story.wait(mean_days / 2)
                 story.sales_contact()
@@ -196,56 +183,72 @@ class Teller:
             story.lose()
             return
         story.win()
-        for _instalment in range(self.rng.choice((1, 2, 2, 3))):
+        instalments = self.rng.choice((1, 2, 2, 3))
+        for _instalment in range(instalments):
             story.wait(20, at_least=3)
-            story.pay()
+            story.pay(instalments)
 
     def waiting_today(self) -> list[Callable[[], None]]:
-        """Leads placed so that inbox, board and stand show every state of both clocks: one call tells each."""
-        rep = self.company.users
-        # rep, days since the handoff, days from there to the first contact (None: not yet)
-        waiting = [
-            ("Sam", 0.2, None),
-            ("Sam", 2.5, None),
-            ("Sam", 5.6, None),
-            ("Sam", 8.3, None),
-            ("Sam", 4.2, 1.0),
-            ("Sam", 12.7, 3.1),
-            ("Sam", 15.4, 6.0),
-            ("Sid", 0.4, None),
-            ("Sid", 6.2, None),
-            ("Sid", 12.9, 2.0),
-            ("Sonya", 7.9, None),
-            ("Stan", 16.1, None),
-        ]
+        """Leads placed so that lists, inbox, board and stand show something in every state: one call tells each."""
+        people = self.company.users
+        events = [running.campaign for running in self.company.calendar if running.campaign.channel.is_event][-40:]
 
-        def handed_over(name: str, age: float, contact_after: float | None) -> None:
-            event = [running for running in self.company.calendar if running.campaign.channel.is_event]
-            handed_over_at = self.now - age * DAY
-            story = Story(self, self.rng.choice(event[-40:]).campaign, handed_over_at - 3 * DAY)
-            story.at = handed_over_at - 2 * DAY
+        def qualified(age: float) -> Story:
+            story = Story(self, self.rng.choice(events), self.now - (age + 1.5) * DAY)
+            story.at = self.now - (age + 0.5) * DAY
             story.marketing_contact(surely=True)
             story.brief()
             story.judge(good=True)
+            story.at = self.now - age * DAY
             story.qualify()
-            story.at = handed_over_at
-            story.hand_over(rep[name])
+            return story
+
+        def handed_over(rep: str, age: float, contact_after: float | None) -> Story:
+            story = qualified(age)
+            story.hand_over(people[rep])
             if contact_after is not None:
-                story.at = handed_over_at + contact_after * DAY
+                story.at += contact_after * DAY
                 story.sales_contact()
-            story.close()
+            return story
 
-        def met_today() -> None:
-            Story(
-                self,
-                self.company.today,
-                self.now - datetime.timedelta(minutes=self.rng.randrange(5, 90)),
-            ).close()
+        def selling(rep: str, age: float, stages: list[Stage]) -> Story:
+            story = handed_over(rep, age + 6, 2.0)
+            story.at = self.now - age * DAY
+            story.accept()
+            for number, stage in enumerate(stages, start=1):
+                story.at = self.now - age * DAY * (1 - number / 4)
+                story.sales_contact()
+                story.move(stage)
+            return story
 
-        def on(arguments: tuple[str, float, float | None]) -> Callable[[], None]:
-            return lambda: handed_over(*arguments)
+        def met_today() -> Story:
+            return Story(self, self.company.today, self.now - datetime.timedelta(minutes=self.rng.randrange(5, 90)))
 
-        return [on(arguments) for arguments in waiting] + [met_today] * 3
+        demo, proposal, contract = Stage.DEMO, Stage.PROPOSAL, Stage.CONTRACT
+        stories: list[tuple[Callable[..., Story], tuple[Any, ...]]] = [
+            *((selling, ("Sam", age, stages)) for age, stages in ((3, []), (9, [demo]), (18, [demo, proposal]))),
+            *((selling, ("Sam", age, [demo, proposal, contract])) for age in (30, 24)),
+            *((selling, ("Sid", age, stages)) for age, stages in ((5, []), (12, [demo]), (21, [demo, proposal]))),
+            # days since the handoff, and from there to the first contact (None: not yet)
+            *(
+                (handed_over, ("Sam", age, contact_after))
+                for age, contact_after in (
+                    (15.4, 6.0),
+                    (12.7, 3.1),
+                    (8.3, None),
+                    (5.6, None),
+                    (4.2, 1.0),
+                    (2.5, None),
+                    (0.2, None),
+                )
+            ),
+            *((handed_over, ("Sid", age, after)) for age, after in ((12.9, 2.0), (6.2, None), (0.4, None))),
+            (handed_over, ("Stan", 16.1, None)),
+            (handed_over, ("Sonya", 7.9, None)),
+            *((qualified, (age,)) for age in (2.1, 1.2, 0.6, 0.1)),
+            *((met_today, ()) for _visitor in range(3)),
+        ]
+        return [lambda make=make, arguments=arguments: make(*arguments).close() for make, arguments in stories]
 
 
 class Story:
@@ -286,11 +289,7 @@ class Story:
             other = rng.choice(company.products)[0]
             if other != product:
                 self.tables.also_wanted.new(lead_id=self.lead["id"], product_id=other.pk)
-        self._event(
-            Kind.REGISTERED,
-            self.marketer if is_event else None,
-            to_stage=Stage.NEW.value,
-        )
+        self._event(Kind.REGISTERED, self.marketer if is_event else None, to_stage=Stage.NEW.value)
 
     def _contact(self) -> Row:
         teller, rng = self.teller, self.teller.rng
@@ -314,10 +313,7 @@ class Story:
             teller.firms.append((company_id, firm))
         person = a_person(rng, contact["id"], firm)
         has_email, has_phone = teller.happens(0.92), teller.happens(0.8)
-        email, phone = (
-            person.email if has_email or not has_phone else "",
-            person.phone if has_phone else "",
-        )
+        email, phone = (person.email if has_email or not has_phone else "", person.phone if has_phone else "")
         contact.update(
             name=person.name,
             email=email,
@@ -348,13 +344,7 @@ class Story:
         self.at = at
 
     def _event(
-        self,
-        kind: Kind,
-        actor: User | None,
-        *,
-        from_stage: str = "",
-        to_stage: str = "",
-        **data: object,
+        self, kind: Kind, actor: User | None, *, from_stage: str = "", to_stage: str = "", **data: object
     ) -> None:
         self.tables.event.new(
             lead_id=self.lead["id"],
@@ -378,15 +368,10 @@ class Story:
     def _activity(self, by: User, outcome: str) -> None:
         kind = self.teller.rng.choice(("call", "call", "email", "meeting") if outcome == REACHED else ("call",))
         outcome = "sent" if kind == "email" else outcome
-        self.tables.activity.new(
-            lead_id=self.lead["id"],
-            kind=kind,
-            outcome=outcome,
-            at=self.at,
-            by_id=by.pk,
-            created_at=self.at,
+        activity = self.tables.activity.new(
+            lead_id=self.lead["id"], kind=kind, outcome=outcome, at=self.at, by_id=by.pk, created_at=self.at
         )
-        self._event(Kind.ACTIVITY, by, activity=kind, outcome=outcome, note="")
+        self._event(Kind.ACTIVITY, by, activity=kind, outcome=outcome, note="", activity_id=activity["id"])
         if outcome != NO_ANSWER:
             self.lead["last_contact_at"] = self.at
             if self.lead["stage"] in WITH_SALES:
@@ -446,11 +431,7 @@ class Story:
             answers = [(rng.choice(self.teller.criteria).key, "no")]
         for key, value in answers:
             self.tables.answer.new(
-                lead_id=self.lead["id"],
-                key=key,
-                value=value,
-                answered_by_id=self.sdr.pk,
-                answered_at=self.at,
+                lead_id=self.lead["id"], key=key, value=value, answered_by_id=self.sdr.pk, answered_at=self.at
             )
             self._event(Kind.CRITERION, self.sdr, key=key, value=value)
 
@@ -472,12 +453,7 @@ class Story:
         agreement = company.agreement
         is_working = agreement.day_kind == agreement.DayKind.WORKING
         due = {
-            clock: due_at(
-                self.at,
-                days,
-                working_days=is_working,
-                organisation=company.organisation,
-            )
+            clock: due_at(self.at, days, working_days=is_working, organisation=company.organisation)
             for clock, days in (
                 (Clock.FIRST_CONTACT, agreement.first_contact_days),
                 (Clock.VERDICT, agreement.verdict_days),
@@ -485,14 +461,7 @@ class Story:
         }
         self.rep = rep
         self._restart_cold_clock()
-        self._move(
-            Stage.HANDED_OVER,
-            Kind.HANDED_OVER,
-            self.sdr,
-            rep=rep.name,
-            how="round_robin",
-            note="",
-        )
+        self._move(Stage.HANDED_OVER, Kind.HANDED_OVER, self.sdr, rep=rep.name, how="round_robin", note="")
         self.handoff = self.tables.handoff.new(
             lead_id=self.lead["id"],
             agreement_id=agreement.pk,
@@ -505,7 +474,14 @@ class Story:
             updated_at=self.at,
         )
         self.handoffs.append(self.handoff)
-        self._notify(Notification.Kind.HANDED_OVER, rep)
+        first_due_at = due[Clock.FIRST_CONTACT].isoformat()
+        self._notify(
+            Notification.Kind.HANDED_OVER,
+            rep,
+            actor=self.sdr.name,
+            clock=Clock.FIRST_CONTACT.value,
+            due_at=first_due_at,
+        )
 
     # --- Sales ---
 
@@ -518,11 +494,7 @@ class Story:
     def _decide(self, verdict: Handoff.Verdict, **feedback: object) -> None:
         assert self.handoff is not None
         self.handoff.update(
-            verdict=verdict.value,
-            decided_at=self.at,
-            decided_by_id=self.rep.pk,
-            updated_at=self.at,
-            **feedback,
+            verdict=verdict.value, decided_at=self.at, decided_by_id=self.rep.pk, updated_at=self.at, **feedback
         )
 
     def reject(self, *, unreachable: bool) -> None:
@@ -536,7 +508,7 @@ class Story:
         self.lead["cold_at"] = None
         self._move(Stage.RETURNED, Kind.RETURNED, self.rep, reason=reason.text, **feedback)
         for user in {self.sdr, self.marketer}:
-            self._notify(Notification.Kind.RETURNED, user, reason=reason.text)
+            self._notify(Notification.Kind.RETURNED, user, actor=self.rep.name, reason=reason.text)
 
     def accept(self) -> None:
         self._decide(Handoff.Verdict.ACCEPTED)
@@ -553,7 +525,7 @@ class Story:
         )
         price = self.teller.prices[self.opportunity["product_id"]]
         self._price(Decimal(round(price * rng.lognormvariate(0.2, 0.5), -2)))
-        self._notify(Notification.Kind.ACCEPTED, self.sdr)
+        self._notify(Notification.Kind.ACCEPTED, self.sdr, actor=self.rep.name)
 
     def _price(self, amount: Decimal) -> None:
         assert self.opportunity is not None
@@ -572,11 +544,7 @@ class Story:
         reason = self.teller.rng.choice(self.teller.company.reasons[Reason.Kind.LOSS])
         self.lead["cold_at"] = None
         self._step(
-            Stage.LOST,
-            Kind.LOST,
-            {"lost_at": self.at, "lost_reason_id": reason.pk},
-            reason=reason.text,
-            note="",
+            Stage.LOST, Kind.LOST, {"lost_at": self.at, "lost_reason_id": reason.pk}, reason=reason.text, note=""
         )
 
     def win(self) -> None:
@@ -584,11 +552,11 @@ class Story:
         self.lead["cold_at"] = None
         amount = self.opportunity["amount"]
         self._step(Stage.WON, Kind.WON, {"won_at": self.at}, amount=str(amount))
-        self._notify(Notification.Kind.WON, self.marketer)
+        self._notify(Notification.Kind.WON, self.marketer, actor=self.rep.name, amount=str(amount))
 
-    def pay(self) -> None:
+    def pay(self, instalments: int) -> None:
         assert self.opportunity is not None
-        amount = (self.opportunity["amount"] / 2).quantize(Decimal("0.01"))
+        amount = (self.opportunity["amount"] / instalments).quantize(Decimal("0.01"), ROUND_DOWN)
         if amount <= 0:
             return
         day = self.at.astimezone(self.teller.zone).date()
@@ -605,28 +573,19 @@ class Story:
 
     def close(self) -> None:
         """What the clocks did meanwhile: overdue and cold as the sweep would have recorded them."""
-        now, agreement = self.teller.now, self.teller.company.agreement
+        now, offsets = self.teller.now, self.teller.company.agreement.alert_offsets
         for handoff in self.handoffs:
             stopped_first = handoff["first_contact_at"] or handoff["decided_at"]
-            for clock, stopped in (
-                (Clock.FIRST_CONTACT, stopped_first),
-                (Clock.VERDICT, handoff["decided_at"]),
-            ):
+            for clock, stopped in ((Clock.FIRST_CONTACT, stopped_first), (Clock.VERDICT, handoff["decided_at"])):
                 due = handoff[f"{clock.value}_due_at"]
-                late = ((stopped or now) - due) / DAY
-                if late > 0:
+                if due < (stopped or now):
                     self.at = due
-                    self._event(Kind.OVERDUE, None, clock=clock.value)
-                levels = [
-                    (agreement.director_days, Handoff.Alert.DIRECTOR),
-                    (agreement.manager_days, Handoff.Alert.MANAGER),
-                    (0, Handoff.Alert.OVERDUE),
-                    (-agreement.remind_days, Handoff.Alert.REMINDED),
-                ]
-                alert = next((level for days, level in levels if late > days), Handoff.Alert.NONE)
-                handoff[f"{clock.value}_alert"] = alert.value
+                    facts = {"clock": clock.value, "due_at": due.isoformat(), "rep": self.rep.name}
+                    self._event(Kind.OVERDUE, None, handoff=handoff["id"], told=[self.rep.name], **facts)
+                passed = [level for level, offset in offsets.items() if due + offset < (stopped or now)]
+                handoff[f"{clock.value}_alert"] = max(passed, default=Handoff.Alert.NONE.value)
         cold_at = self.lead["cold_at"]
         if cold_at is not None and cold_at <= now and self.lead["stage"] in WITH_SALES:
             self.at = cold_at
             self.lead["cold_flagged_at"] = cold_at
-            self._event(Kind.COLD, None)
+            self._event(Kind.COLD, None, rep=self.rep.name)

@@ -21,12 +21,7 @@ class Command(BaseCommand):
         if settings.PRODUCTION:
             raise CommandError("Demo data, with its known passwords, is refused in production.")
         try:
-            demo.load_demo(
-                leads,
-                seed=seed,
-                at=datetime.datetime.now(datetime.UTC),
-                progress=self._tell,
-            )
+            demo.load_demo(leads, seed=seed, at=datetime.datetime.now(datetime.UTC), progress=self._tell)
         except demo.NotEmpty:
             raise CommandError("This base has data already; demo data goes into an empty one.") from None
         self.stdout.write(f"{leads} leads loaded. Sign in with the password {demo.PASSWORD} as")

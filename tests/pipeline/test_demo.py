@@ -1,0 +1,143 @@
+"""Demo data: whole, lively, the same for the same seed, and in agreement with its own event log."""
+
+import io
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import transaction
+from django.db.models import F, Min, Q, Sum
+
+from accounts.models import Role, User
+from leads import criteria
+from leads.models import Campaign, Contact, Lead, LeadEvent, Stage
+from leads.models.leads import WITH_SALES
+from pipeline import demo
+from pipeline.models import Activity, Handoff, Opportunity
+from pipeline.sla import Clock, ClockState
+from pipeline.sweep import sweep
+from tests.factories import NOON, ContactFactory
+
+LEADS = 200
+
+
+@pytest.fixture
+def company(db) -> None:
+    demo.load_demo(LEADS, seed=7, at=NOON)
+
+
+def _digest() -> list:
+    """Everything that a reader could notice, in a comparable form."""
+    return [
+        list(Contact.objects.order_by("pk").values_list("name", "email", "phone", "company__name")),
+        list(
+            Lead.objects.order_by("pk").values_list("stage", "registered_at", "won_at", "owner__name", "campaign__name")
+        ),
+        list(LeadEvent.objects.order_by("pk").values_list("lead_id", "kind", "at", "data")),
+        list(Opportunity.objects.order_by("pk").values_list("stage", "amount", "won_at", "owner__name")),
+    ]
+
+
+def test_the_same_seed_makes_the_same_company(db):  # U6
+    made = []
+    for seed in (7, 7, 8):
+        with transaction.atomic():
+            demo.load_demo(100, seed=seed, at=NOON)
+            made.append(_digest())
+            transaction.set_rollback(True)
+    assert made[0] == made[1] != made[2]
+
+
+def test_every_role_can_sign_in_with_the_shared_password(company):  # U6
+    signed = {user.role for user in User.objects.filter(email__in=[s.email for s in demo.sign_ins()])}
+    assert signed == set(Role)
+    assert User.objects.get(email="sam@demo.leadflow.example").check_password(demo.PASSWORD)
+
+
+def test_reached_columns_are_the_first_events_of_their_stage(company):
+    reached = {
+        (lead, stage): at
+        for lead, stage, at in LeadEvent.objects.exclude(to_stage="")
+        .values_list("lead_id", "to_stage")
+        .annotate(Min("at"))
+    }
+    for lead in Lead.objects.all():
+        for stage in Stage:
+            assert getattr(lead, stage.reached_field) == reached.get((lead.pk, stage.value)), (lead.pk, stage)
+
+
+def test_the_log_of_each_lead_is_an_unbroken_chain_that_ends_at_its_stage(company):
+    for lead in Lead.objects.all():
+        moves = list(lead.events.exclude(to_stage="").order_by("pk").values_list("from_stage", "to_stage", "at"))
+        assert [move[0] for move in moves] == ["", *[move[1] for move in moves[:-1]]]
+        assert moves[-1][1] == lead.stage
+        assert [move[2] for move in moves] == sorted(move[2] for move in moves)
+        assert moves[-1][2] <= NOON
+
+
+def test_every_qualified_lead_meets_the_criteria(company):  # L6
+    for lead in Lead.objects.filter(qualified_at__isnull=False):
+        assert criteria.judge(lead, at=NOON).is_met
+
+
+def test_accepted_leads_have_a_contact_before_the_verdict_and_one_opportunity(company):  # H4
+    accepted = Handoff.objects.filter(verdict=Handoff.Verdict.ACCEPTED)
+    assert accepted.exists()
+    assert not accepted.exclude(first_contact_at__lte=F("decided_at")).exists()
+    assert accepted.count() == Opportunity.objects.count() == Lead.objects.filter(accepted_at__isnull=False).count()
+
+
+def test_unreachable_leads_were_tried_on_three_different_days(company):  # H4
+    rejected = Handoff.objects.filter(reason__needs_attempts=True)
+    assert rejected.exists()
+    for handoff in rejected:
+        tried = Activity.objects.filter(lead=handoff.lead, by=handoff.assigned_to, at__gte=handoff.handed_over_at)
+        assert len({activity.at.date() for activity in tried}) >= 3
+
+
+def test_sales_sees_every_state_of_the_clocks_today(company):  # H5
+    sam = User.objects.get(email="sam@demo.leadflow.example")
+    states = {h.clock_state(clock, NOON) for h in Handoff.objects.filter(assigned_to=sam) for clock in Clock}
+    assert states == set(ClockState)
+    assert set(Opportunity.objects.filter(owner=sam).values_list("stage", flat=True)) >= {
+        "accepted", "demo", "proposal", "contract",
+    }  # fmt: skip
+
+
+def test_an_event_runs_today_and_another_is_ahead(company):  # L1
+    events = Campaign.objects.events()
+    assert events.filter(starts_on__lte=NOON.date(), ends_on__gte=NOON.date()).exists()
+    assert events.filter(starts_on__gt=NOON.date()).exists()
+
+
+def test_payments_never_exceed_the_amount_they_pay(company):  # H6
+    paid = Opportunity.objects.annotate(paid=Sum("payments__amount")).filter(paid__gt=0)
+    assert paid.exists()
+    assert not paid.filter(Q(stage__in=["lost"]) | Q(paid__gt=F("amount"))).exists()
+
+
+def test_the_sweep_finds_nothing_that_the_demo_forgot_to_flag(company):  # H3
+    assert sweep(NOON) == {"first_contact": 0, "verdict": 0, "cold": 0}
+    assert Lead.objects.filter(stage__in=WITH_SALES, cold_at__isnull=True).count() == 0
+
+
+def test_new_rows_go_on_behind_the_demo(company):
+    assert ContactFactory().pk > Contact.objects.exclude(email__endswith="client.example").latest("pk").pk
+
+
+def test_contacts_are_found_as_if_they_had_been_saved_one_by_one(company):  # U2
+    for contact in Contact.objects.select_related("company"):
+        assert contact.search_text == contact.reckon_search_text()
+        assert set(contact.leads.values_list("search_text", flat=True)) <= {contact.search_text}
+
+
+def test_a_base_with_data_is_left_alone(company):
+    with pytest.raises(CommandError, match="has data already"):
+        call_command("load_demo", leads=100, stdout=io.StringIO())
+    assert Lead.objects.count() == LEADS
+
+
+def test_production_refuses_demo_data(db, settings):
+    settings.PRODUCTION = True
+    with pytest.raises(CommandError, match="production"):
+        call_command("load_demo", leads=100)
+    assert not Lead.objects.exists()
