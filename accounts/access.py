@@ -5,6 +5,13 @@ departments look at the same numbers. What differs by role is what one may *chan
 Rules that depend on the row (whose handoff is it?) are the predicates below; transitions call them.
 """
 
+from collections.abc import Callable
+from functools import wraps
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+
 from accounts.models import Role, User
 
 MARKETING = {Role.MARKETER, Role.SDR}
@@ -38,6 +45,22 @@ class NotYours(NotAllowed):
 def may(user: User | None, allowed: set[Role]) -> bool:
     """True when an active `user` has one of the `allowed` roles; None is the system, which may do everything."""
     return user is None or (user.is_active and user.role in allowed)
+
+
+def only_for(allowed: set[Role]) -> Callable:
+    """View decorator: a signed-in person of another role gets a 403, anybody else the sign-in page."""
+
+    def decorate(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        @login_required
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+            if not may(request.user, allowed):
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
+
+        return guarded
+
+    return decorate
 
 
 def can_sell_for(user: User | None, rep: User) -> bool:

@@ -1,8 +1,28 @@
 """How sign-in differs from the library's: accounts are made by an administrator, never by sign-up."""
 
 from allauth.account.adapter import DefaultAccountAdapter
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import translation
+
+from accounts.models import User
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    def is_open_for_signup(self, request) -> bool:
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        """The address in the mail. Never from the request: a forged Host header would send the key elsewhere."""
+        uidb36, _, token = key.partition("-")
+        path = reverse("account_reset_password_from_key", kwargs={"uidb36": uidb36, "key": token})
+        return f"{settings.SITE_URL}{path}"
+
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:
+        return reverse("accounts:profile")
+
+    def send_password_reset_mail(self, user: User, email: str, context: dict) -> None:
+        """In the language of the account's owner, whoever asked."""
+        with translation.override(user.language):
+            super().send_password_reset_mail(user, email, context)

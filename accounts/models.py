@@ -3,13 +3,15 @@
 import zoneinfo
 from functools import lru_cache
 
+import phonenumbers
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from knox.models import AbstractAuthToken
+from knox.models import AbstractAuthToken, AuthTokenManager
 
 
 class Role(models.TextChoices):
@@ -29,6 +31,11 @@ def validate_time_zone(value: str) -> None:
         raise ValidationError(_("“%(value)s” is not a known time zone."), params={"value": value})
 
 
+def validate_country(value: str) -> None:
+    if value not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValidationError(_("“%(value)s” is not a country code of two capital letters."), params={"value": value})
+
+
 @lru_cache(maxsize=1)
 def time_zones() -> tuple[str, ...]:
     """Names of every time zone that a person or the organisation may choose."""
@@ -39,11 +46,18 @@ class Organisation(models.Model):
     """The one organisation that this installation serves. Use `Organisation.current()`."""
 
     name = models.CharField(_("name"), max_length=200, default="LeadFlow")
-    currency = models.CharField(_("currency (ISO code)"), max_length=3, default="USD")
+    currency = models.CharField(
+        _("currency (ISO code)"),
+        max_length=3,
+        default="USD",
+        validators=[RegexValidator(r"^[A-Z]{3}$", _("Three capital letters, such as EUR."))],
+        help_text=_("All sums are in it. A change renames the currency of the sums there are, it doesn't convert them."),
+    )
     country = models.CharField(
         _("country (ISO code)"),
         max_length=2,
         default="US",
+        validators=[validate_country],
         help_text=_("Decides public holidays and how phone numbers without a country code are read."),
     )
     time_zone = models.CharField(
@@ -98,6 +112,18 @@ class UserManager(BaseUserManager["User"]):
     def active(self) -> models.QuerySet["User"]:
         return self.filter(is_active=True)
 
+    def administrators(self) -> models.QuerySet["User"]:
+        """Those who can let others in: without one, the first-run page is open."""
+        return self.active().filter(role=Role.ADMIN)
+
+    def search(self, text: str) -> models.QuerySet["User"]:
+        """People with `text` in their name or e-mail address."""
+        # SQLite folds the case of ASCII only, so the usual ways of writing a name are all tried.
+        found = models.Q(email__icontains=text)
+        for spelling in {text, text.lower(), text.upper(), text.title()}:
+            found |= models.Q(name__icontains=spelling)
+        return self.filter(found)
+
 
 class User(AbstractBaseUser):
     email = models.EmailField(_("e-mail"), max_length=254, unique=True)
@@ -140,6 +166,12 @@ class User(AbstractBaseUser):
         return zoneinfo.ZoneInfo(self.time_zone)
 
 
+class ApiTokenManager(AuthTokenManager):
+    def visible_to(self, user: User) -> models.QuerySet["ApiToken"]:
+        """One's own; an administrator sees (and may revoke) everybody's."""
+        return self.all() if user.is_active and user.role == Role.ADMIN else self.filter(user=user)
+
+
 class ApiToken(AbstractAuthToken):
     """A key for a REST client: acts as its user, within its scopes, until it expires. Only its hash is stored."""
 
@@ -147,8 +179,14 @@ class ApiToken(AbstractAuthToken):
     scopes = models.JSONField(_("scopes"), default=list)
     last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)
 
+    objects = ApiTokenManager()
+
     class Meta:
         ordering = ["-created"]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def has_expired(self) -> bool:
+        return self.expiry is not None and self.expiry < timezone.now()

@@ -1,0 +1,65 @@
+"""Who reaches what: the one table. Every route of the product is in it; a route that isn't fails the test.
+
+To add a route, add one line per method that it answers (methods without a line must be refused as 405):
+
+    route name    method    objects of its address    one column per person
+
+- *objects*: `pk=sams_handoff` takes `world.sams_handoff.pk` (see world.py); several with commas; `-` for none.
+  `POST` bodies are in world.py, `BODIES`, by route name: make them valid, so that a refusal refuses the person.
+- *columns*: `anon` isn't signed in; Mia marketer, Dan SDR, Sam sales rep (things in `world` are his), Sid rep of another
+  team, Max Sam's manager, Dora director, Vera viewer, Ada administrator. API routes get each one's token with all scopes.
+- *cells*: a status, such as `200`, `403`, `404`; `in` is sent to the sign-in page; `done` succeeds and has changed the
+  database; `no` is told by a message and changes nothing. After anything but `done`, and a plain `200` or `302`,
+  nothing in the database may have changed.
+"""
+
+PEOPLE = ("anon", "mia", "dan", "sam", "sid", "max", "dora", "vera", "ada")
+
+TABLE = """
+route                                 method  objects                        anon  mia   dan   sam   sid   max   dora  vera  ada
+
+# Signing in
+account_login                         GET     -                              200   302   302   302   302   302   302   302   302
+account_login                         POST    -                              302   302   302   302   302   302   302   302   302
+account_logout                        GET     -                              302   200   200   200   200   200   200   200   200
+account_logout                        POST    -                              302   302   302   302   302   302   302   302   302
+account_signup                        GET     -                              302   302   302   302   302   302   302   302   302
+account_inactive                      GET     -                              200   200   200   200   200   200   200   200   200
+account_change_password               GET     -                              in    200   200   200   200   200   200   200   200
+account_change_password               POST    -                              in    done  done  done  done  done  done  done  done
+account_reset_password                GET     -                              200   200   200   200   200   200   200   200   200
+account_reset_password                POST    -                              done  done  done  done  done  done  done  done  done
+account_reset_password_done           GET     -                              200   200   200   200   200   200   200   200   200
+account_reset_password_from_key       GET     uidb36=bad_uid,key=bad_key     200   200   200   200   200   200   200   200   200
+account_reset_password_from_key       POST    uidb36=bad_uid,key=bad_key     no    no    no    no    no    no    no    no    no
+account_reset_password_from_key_done  GET     -                              200   200   200   200   200   200   200   200   200
+set_language                          POST    -                              302   done  done  done  done  done  done  done  done
+accounts:first_run                    GET     -                              404   404   404   404   404   404   404   404   404
+accounts:first_run                    POST    -                              404   404   404   404   404   404   404   404   404
+
+# One's own
+accounts:profile                      GET     -                              in    200   200   200   200   200   200   200   200
+accounts:profile                      POST    -                              in    done  done  done  done  done  done  done  done
+accounts:token_list                   GET     -                              in    200   200   200   200   200   200   200   200
+accounts:token_add                    GET     -                              in    200   200   200   200   200   200   200   200
+accounts:token_add                    POST    -                              in    done  done  done  done  done  done  done  done
+accounts:token_revoke                 POST    token_key=sams_token           in    404   404   done  404   404   404   404   done
+
+# Settings
+accounts:settings                     GET     -                              in    200   200   200   200   200   200   200   200
+accounts:organisation                 GET     -                              in    403   403   403   403   403   403   403   200
+accounts:organisation                 POST    -                              in    403   403   403   403   403   403   403   done
+accounts:user_list                    GET     -                              in    403   403   403   403   403   403   403   200
+accounts:user_add                     GET     -                              in    403   403   403   403   403   403   403   200
+accounts:user_add                     POST    -                              in    403   403   403   403   403   403   403   done
+accounts:user_edit                    GET     pk=sam                         in    403   403   403   403   403   403   403   200
+accounts:user_edit                    POST    pk=sam                         in    403   403   403   403   403   403   403   done
+accounts:team_list                    GET     -                              in    403   403   403   403   403   403   403   200
+accounts:team_add                     GET     -                              in    403   403   403   403   403   403   403   200
+accounts:team_add                     POST    -                              in    403   403   403   403   403   403   403   done
+accounts:team_edit                    GET     pk=team                        in    403   403   403   403   403   403   403   200
+accounts:team_edit                    POST    pk=team                        in    403   403   403   403   403   403   403   done
+
+# Leads
+leads:lead_detail                     GET     pk=lead                        in    200   200   200   200   200   200   200   200
+"""

@@ -1,0 +1,148 @@
+"""Promise 1: no role reaches what it may not, and a refusal changes nothing. The table is in table.py."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.http import HttpResponse
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from tests.access.table import PEOPLE, TABLE
+from tests.access.world import BODIES, World, build
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+WRITE = re.compile(r'^\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+"?(\w+)', re.IGNORECASE)
+# Sessions and rate limits aren't data.
+NOT_DATA = {"django_session", "cache"}
+
+
+@dataclass(frozen=True)
+class Line:
+    route: str
+    method: str
+    objects: str
+    cells: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return " ".join((self.route, self.method, *([] if self.objects == "-" else [self.objects])))
+
+
+def _lines() -> list[Line]:
+    rows = [row.split() for row in TABLE.splitlines() if row and not row.startswith(("#", "route "))]
+    assert all(len(row) == 3 + len(PEOPLE) for row in rows), "each line has one cell per person"
+    return [Line(route, method, objects, tuple(cells)) for route, method, objects, *cells in rows]
+
+
+LINES = _lines()
+
+
+def _routes(patterns: list[Any], namespace: str = "") -> Iterator[str]:
+    """Names of all routes of the product; the address where there is no name."""
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield from _routes(pattern.url_patterns, namespace + (f"{pattern.namespace}:" if pattern.namespace else ""))
+        elif isinstance(pattern, URLPattern):
+            yield namespace + (pattern.name or str(pattern.pattern))
+
+
+ROUTES = sorted(set(_routes(get_resolver().url_patterns)))
+
+
+@pytest.fixture(scope="module")
+def world(django_db_setup, django_db_blocker) -> Iterator[World]:
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield build()
+        transaction.set_rollback(True)
+
+
+def _address(line: Line, world: World) -> str:
+    objects = [pair.split("=") for pair in line.objects.split(",")] if line.objects != "-" else []
+    values = {key: getattr(world, name) for key, name in objects}
+    return reverse(line.route, kwargs={key: getattr(value, "pk", value) for key, value in values.items()})
+
+
+def _client(person: str, world: World, *, api: bool, **options: Any) -> Client:
+    client = Client(**options)
+    if person != "anon" and not api:
+        client.cookies["sessionid"] = world.sessions[person]
+    elif person != "anon":
+        client.defaults["HTTP_AUTHORIZATION"] = f"Bearer {world.tokens[person]}"
+    return client
+
+
+def _ask(line: Line, person: str, world: World, method: str | None = None, **options: Any) -> tuple[HttpResponse, set]:
+    """The answer, and the tables that were written. What was done is undone."""
+    address, method = _address(line, world), method or line.method
+    is_api = address.startswith("/api/")
+    client = _client(person, world, api=is_api, **options)
+    make_body = BODIES.get(line.route)
+    body = make_body(World(**vars(world), me=getattr(world, person, None))) if make_body and method != "GET" else {}
+    arguments = (
+        {"data": body}
+        if method in ("GET", "POST") and not (is_api and method == "POST")
+        else {"data": body, "content_type": "application/json"}
+    )
+    with transaction.atomic(), CaptureQueriesContext(connection) as queries:
+        response = getattr(client, method.lower())(address, **arguments)
+        if response.streaming:
+            b"".join(response.streaming_content)
+        transaction.set_rollback(True)
+    writes = {found[1] for query in queries if (found := WRITE.match(query["sql"]))} - NOT_DATA
+    return response, writes
+
+
+def _matches(cell: str, response: HttpResponse, writes: set) -> bool:
+    if cell == "done":
+        return response.status_code in (200, 201, 204, 302) and bool(writes)
+    if cell == "no":
+        return response.status_code in (200, 302) and not writes
+    if cell == "in":
+        is_sent = response.status_code == 302 and response["Location"].startswith(reverse("account_login"))
+        return is_sent and not writes
+    return str(response.status_code) == cell and (not writes or cell in ("200", "302"))
+
+
+def test_every_route_is_in_the_table() -> None:
+    in_table = {line.route for line in LINES}
+    missing, gone = set(ROUTES) - in_table, in_table - set(ROUTES)
+    assert not missing, f"add them to tests/access/table.py: {sorted(missing)}"
+    assert not gone, f"no longer routes: {sorted(gone)}"
+    assert len({(line.route, line.method, line.objects) for line in LINES}) == len(LINES), "a line is there twice"
+
+
+@pytest.mark.parametrize("line", LINES, ids=str)
+def test_each_person_reaches_what_the_table_says(line: Line, world: World) -> None:
+    wrong = []
+    for person, cell in zip(PEOPLE, line.cells, strict=True):
+        response, writes = _ask(line, person, world)
+        if not _matches(cell, response, writes):
+            to = f" → {response['Location']}" if response.has_header("Location") else ""
+            wrong.append(f"{person}: expected {cell}, got {response.status_code}{to}, written: {writes or 'nothing'}")
+    assert not wrong, "\n".join(["", *wrong])
+
+
+@pytest.mark.parametrize("route", sorted({line.route for line in LINES}))
+def test_methods_without_a_line_are_refused_and_change_nothing(route: str, world: World) -> None:
+    lines = [line for line in LINES if line.route == route]
+    for method in set(METHODS) - {line.method for line in lines}:
+        for person in ("anon", "dora", "ada"):
+            response, writes = _ask(lines[0], person, world, method=method)
+            is_refused = response.status_code in (401, 403, 404, 405) or _matches("in", response, writes)
+            assert is_refused, f"{method} as {person}: {response.status_code}"
+            assert not writes, f"{method} as {person} wrote {writes}"
+        assert response.status_code in (403, 404, 405), f"{method} as ada: {response.status_code}"
+
+
+@pytest.mark.parametrize("line", [line for line in LINES if line.method == "POST"], ids=str)
+def test_a_post_from_another_site_is_refused(line: Line, world: World) -> None:
+    if _address(line, world).startswith("/api/"):
+        return  # tokens aren't sent by browsers of their own accord; a session doesn't count there (next test)
+    for person in ("anon", "dora", "ada"):
+        response, writes = _ask(line, person, world, enforce_csrf_checks=True)
+        assert response.status_code == 403, person
+        assert not writes, f"{person} wrote {writes}"

@@ -1,0 +1,115 @@
+"""What the access table acts on: the cast, one of each thing (sales' things are Sam's), and a valid body per route."""
+
+from types import SimpleNamespace
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.test import Client
+
+from accounts.access import SCOPES
+from accounts.models import ApiToken, Role, Team, User
+from leads.models import LeadEvent
+from pipeline.defaults import create_defaults
+from tests import factories
+from tests.factories import NOON, PASSWORD
+
+World = SimpleNamespace
+
+
+def build() -> World:
+    """Everything, made once; the tests roll back what they do."""
+    create_defaults(at=NOON - factories.days(9000))
+    north, south = (Team.objects.create(name=name) for name in ("Sales North", "Sales South"))
+    cast = {
+        name: _person(name, role, team)
+        for name, role, team in [
+            ("mia", Role.MARKETER, None),
+            ("dan", Role.SDR, None),
+            ("sam", Role.SALES_REP, north),
+            ("sid", Role.SALES_REP, south),
+            ("max", Role.SALES_MANAGER, north),
+            ("dora", Role.DIRECTOR, None),
+            ("vera", Role.VIEWER, None),
+            ("ada", Role.ADMIN, None),
+        ]
+    }
+    world = World(**cast, team=north, bad_uid="zz", bad_key="1-bad", sessions={}, tokens={})
+    for name, user in cast.items():
+        client = Client()
+        client.force_login(user)
+        world.sessions[name] = client.session.session_key
+        world.tokens[name] = ApiToken.objects.create(user=user, name="table", scopes=sorted(SCOPES))[1]
+    world.sams_token = ApiToken.objects.create(user=world.sam, name="Sam's", scopes=[])[0].token_key
+
+    world.lead = factories.a_lead(by=world.mia)
+    world.contact, world.company = world.lead.contact, world.lead.contact.company
+    world.campaign, world.channel = world.lead.campaign, world.lead.campaign.channel
+    world.event = factories.EventFactory()
+    world.expense = factories.ExpenseFactory(campaign=world.campaign)
+    world.product = factories.ProductFactory()
+    world.reason = factories.reason()
+    world.qualified_lead = factories.a_qualified_lead(by=world.mia)
+    world.qualified_event = world.qualified_lead.events.filter(kind=LeadEvent.Kind.QUALIFIED).get()  # Mia can undo it
+    world.sams_handoff = factories.a_handoff(world.sam, by=world.mia)
+    world.sams_contacted_handoff = factories.a_contacted_handoff(world.sam, by=world.mia)
+    world.sams_opportunity = factories.an_opportunity(world.sam, by=world.mia)
+    world.sams_won_opportunity = factories.a_won_opportunity(world.sam, by=world.mia)
+    return world
+
+
+def _person(name: str, role: Role, team: Team | None) -> User:
+    return get_user_model().objects.create_user(
+        f"{name}@example.com", PASSWORD, name=name.title(), role=role, team=team
+    )
+
+
+NEW_PASSWORD = "an even longer pass phrase"
+
+# Valid bodies of POST (for the API, of any method: as JSON), by route name. `world.me` is the person of the column.
+BODIES: dict[str, Any] = {
+    "account_login": lambda world: {"login": "ada@example.com", "password": PASSWORD},
+    "account_change_password": lambda world: {
+        "oldpassword": PASSWORD,
+        "password1": NEW_PASSWORD,
+        "password2": NEW_PASSWORD,
+    },
+    "account_reset_password": lambda world: {"email": "ada@example.com"},
+    "account_reset_password_from_key": lambda world: {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD},
+    "set_language": lambda world: {"language": "ru"},
+    "accounts:first_run": lambda world: {
+        "name": "Acme",
+        "currency": "EUR",
+        "country": "DE",
+        "time_zone": "Europe/Berlin",
+        "person": "Mallory",
+        "email": "mallory@example.com",
+        "password": NEW_PASSWORD,
+    },
+    "accounts:profile": lambda world: {"name": "Me", "language": "en", "time_zone": "UTC"},
+    "accounts:token_add": lambda world: {"name": "Sync", "days": 30, "scopes": ["contacts:read"]},
+    "accounts:organisation": lambda world: {
+        "name": "Acme",
+        "currency": "EUR",
+        "country": "DE",
+        "time_zone": "Europe/Berlin",
+    },
+    "accounts:user_add": lambda world: {
+        "name": "Nina",
+        "email": "nina@example.com",
+        "role": Role.MARKETER,
+        "team": "",
+        "language": "ru",
+        "time_zone": "UTC",
+    },
+    "accounts:user_edit": lambda world: {
+        "name": "Samuel",
+        "email": "samuel@example.com",
+        "role": Role.ADMIN,
+        "team": world.team.pk,
+        "language": "en",
+        "time_zone": "UTC",
+        "is_active": "on",
+    },
+    "accounts:team_add": lambda world: {"name": "Sales West"},
+    "accounts:team_edit": lambda world: {"name": "Sales Far North"},
+}
