@@ -102,9 +102,7 @@ class UserForm(forms.ModelForm):
             # Locked, so that two administrators can't both step down, each counting on the other.
             administrators = list(User.objects.administrators().select_for_update().order_by("pk"))
             if administrators == [self.instance]:
-                raise ValidationError(
-                    _("This is the last administrator. Make somebody else an administrator first.")
-                )
+                raise ValidationError(_("This is the last administrator. Make somebody else an administrator first."))
         return cleaned
 
 

@@ -51,7 +51,9 @@ class Organisation(models.Model):
         max_length=3,
         default="USD",
         validators=[RegexValidator(r"^[A-Z]{3}$", _("Three capital letters, such as EUR."))],
-        help_text=_("All sums are in it. A change renames the currency of the sums there are, it doesn't convert them."),
+        help_text=_(
+            "All sums are in it. A change renames the currency of the sums there are, it doesn't convert them."
+        ),
     )
     country = models.CharField(
         _("country (ISO code)"),
