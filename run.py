@@ -53,9 +53,8 @@ def environment(folder, requirements):
 
 def install(folder, python, lock, keep):
     """Install exactly what `lock` names, by uv when it is there, else by pip; every file is checked against its hash."""
-    uv = shutil.which("uv")
-    has_ensurepip = is_importable("ensurepip")
-    if not (uv or has_ensurepip or is_importable("pip")):
+    uv, has_ensurepip, has_pip = shutil.which("uv"), is_importable("ensurepip"), is_importable("pip")
+    if not (uv or has_ensurepip or has_pip):
         stop(
             "this Python has neither ensurepip nor pip, so it can't make a virtual environment. Install the package"
             " that has them (Debian, Ubuntu: apt install python3-venv), or uv, and start again."
@@ -63,12 +62,18 @@ def install(folder, python, lock, keep):
     if not keep:
         shutil.rmtree(folder, ignore_errors=True)
     if uv:
-        if not keep:
-            run(uv, "venv", "--quiet", "--python", sys.executable, folder)
-        run(uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python, lock)
-        return
-    if not keep:
-        run(sys.executable, "-m", "venv", *([] if has_ensurepip else ["--without-pip"]), folder)
+        try:
+            if not keep:
+                run(uv, "venv", "--quiet", "--python", sys.executable, folder)
+            run(uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python, lock)
+            return
+        except subprocess.CalledProcessError:
+            # It may lack the certificates or the index that pip is set up with.
+            if not (has_ensurepip or has_pip):
+                raise
+            print("uv did not manage; trying pip.", flush=True)
+    # Also over an existing one: uv makes environments without pip.
+    run(sys.executable, "-m", "venv", *([] if has_ensurepip else ["--without-pip"]), folder)
     # Without ensurepip the system's own pip installs into the new environment from outside.
     pip = [python, "-m", "pip"] if has_ensurepip else [sys.executable, "-m", "pip", "--python", python]
     run(*pip, "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", lock)

@@ -88,6 +88,20 @@ def test_a_python_without_ensurepip_installs_with_the_systems_pip(monkeypatch, t
     assert "--require-hashes" in commands[1]
 
 
+def test_pip_takes_over_when_uv_fails(monkeypatch, tmp_path):
+    commands = []
+
+    def run_it(*command):
+        commands.append(command)
+        if command[0] == "/bin/uv":
+            raise subprocess.CalledProcessError(2, command)
+
+    monkeypatch.setattr(run.shutil, "which", lambda name: "/bin/uv")
+    monkeypatch.setattr(run, "run", run_it)
+    run.install(str(tmp_path / ".venv"), "its/python", "lock.txt", keep=True)
+    assert [command[0] for command in commands] == ["/bin/uv", sys.executable, "its/python"]
+
+
 def test_an_old_python_is_named(monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 9, 2))
     with pytest.raises(SystemExit, match=r"needs Python 3\.11 or newer"):
