@@ -15,6 +15,8 @@ from celery import Celery
 from django.core.management.base import CommandError
 
 from leadflow.management.commands import up
+from pipeline import demo
+from tests.factories import UserFactory
 
 pytestmark = pytest.mark.once
 
@@ -150,3 +152,18 @@ def test_a_port_that_is_no_number_is_refused(monkeypatch):
     monkeypatch.setenv("PORT", "eighty")
     with pytest.raises(CommandError, match="PORT must be a number"):
         up.listen()
+
+
+@pytest.mark.django_db
+def test_a_demo_base_tells_how_to_sign_in():
+    assert up.demo_sign_ins() == ""
+    one = demo.sign_ins()[0]
+    UserFactory(email=one.email)
+    assert f"{one.email:<30} {one.role}" in up.demo_sign_ins()
+
+
+@pytest.mark.django_db
+def test_no_demo_sign_ins_are_told_in_production(settings):
+    UserFactory(email=demo.sign_ins()[0].email)
+    settings.PRODUCTION = True
+    assert up.demo_sign_ins() == ""

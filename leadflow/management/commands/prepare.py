@@ -1,4 +1,5 @@
 from argparse import ArgumentParser
+from io import StringIO
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -17,7 +18,9 @@ class Command(BaseCommand):
         call_command("migrate", interactive=False, verbosity=0)
         call_command("create_defaults")
         if demo and not get_user_model().objects.exists():
+            self.stdout.write("The base is empty; filling it with a demo company …")
+            self.stdout.flush()
             # All or nothing: interrupted halfway, the base is still empty and the next start tries again.
             with transaction.atomic():
-                call_command("load_demo", leads=400)
+                call_command("load_demo", leads=400, stdout=StringIO())
                 call_command("recompute_facts", all=True)

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
 from leadflow.broker import NoEmbeddedValkey, valkey_command
 from leadflow.supervisor import Child, Supervisor
+from pipeline import demo
 
 FIRST_PORT, PORTS_TO_TRY = 8000, 50
 
@@ -67,10 +69,21 @@ class Command(BaseCommand):
         ]
         supervisor = Supervisor(
             children,
-            announce=lambda: supervisor.say(f"\n  LeadFlow is running at {address}\n  Ctrl-C ends it.\n"),
+            announce=lambda: supervisor.say(
+                f"\n  LeadFlow is running at {address}\n{demo_sign_ins()}  Ctrl-C ends it.\n"
+            ),
             remove_at_end=sockets,
         )
         supervisor.run()
+
+
+def demo_sign_ins() -> str:
+    """The lines that tell how to sign in to a demo base; nothing for any other base."""
+    people = [] if settings.PRODUCTION else demo.sign_ins()
+    if not get_user_model().objects.filter(email__in=[one.email for one in people]).exists():
+        return ""
+    lines = [f"    {one.email:<30} {one.role}\n" for one in people]
+    return f"  This is a demo company. Sign in with the password {demo.PASSWORD} as\n{''.join(lines)}"
 
 
 def hold_lock(path: Path) -> TextIO:
