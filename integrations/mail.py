@@ -5,6 +5,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.utils import timezone
 
 from integrations.models import OutboxMessage
+from integrations.outbox import wake
 
 
 class OutboxBackend(BaseEmailBackend):
@@ -24,4 +25,5 @@ class OutboxBackend(BaseEmailBackend):
             )
             for message in email_messages
         )
+        wake()
         return len(email_messages)

@@ -1,10 +1,32 @@
 """What leaves and enters through machines. Knows no lead."""
 
+import datetime
 import uuid
 
-from django.db import models
-from django.db.models import Q
+from django.db import models, transaction
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+
+
+class OutboxQuerySet(models.QuerySet["OutboxMessage"]):
+    def waiting(self) -> "OutboxQuerySet":
+        return self.filter(sent_at__isnull=True, failed_at__isnull=True)
+
+    @transaction.atomic
+    def claim(self, *, at: datetime.datetime, until: datetime.datetime, at_once: int) -> "OutboxMessage | None":
+        """Take the message that is due longest, so that nobody else takes it before `until`.
+
+        None when nothing is due, or when `at_once` messages are being sent already.
+        On SQLite the transaction itself keeps others out; PostgreSQL skips the rows that others are just claiming.
+        """
+        if self.waiting().filter(leased_until__gt=at)[:at_once].count() >= at_once:
+            return None
+        free = self.waiting().filter(Q(leased_until__isnull=True) | Q(leased_until__lte=at), next_attempt_at__lte=at)
+        message = free.select_for_update(skip_locked=True).order_by("next_attempt_at").first()
+        if message is None or not free.filter(pk=message.pk).update(leased_until=until, attempts=F("attempts") + 1):
+            return None
+        message.leased_until, message.attempts = until, message.attempts + 1
+        return message
 
 
 class OutboxMessage(models.Model):
@@ -28,6 +50,8 @@ class OutboxMessage(models.Model):
     failed_at = models.DateTimeField(null=True, blank=True)
     last_error = models.TextField(blank=True)
 
+    objects = OutboxQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("outgoing message")
         indexes = [
@@ -40,6 +64,19 @@ class OutboxMessage(models.Model):
 
     def __str__(self) -> str:
         return self.subject
+
+    def succeed(self, *, at: datetime.datetime) -> None:
+        OutboxMessage.objects.filter(pk=self.pk).update(sent_at=at, failed_at=None, leased_until=None, last_error="")
+
+    def fail(self, error: str, *, at: datetime.datetime, retry_in: datetime.timedelta | None) -> None:
+        """Note a failed attempt; without `retry_in` it was the last one. A lease that somebody else has is theirs."""
+        mine = OutboxMessage.objects.waiting().filter(pk=self.pk, leased_until=self.leased_until)
+        mine.update(
+            leased_until=None,
+            last_error=error[:2000],
+            failed_at=at if retry_in is None else None,
+            next_attempt_at=at + (retry_in or datetime.timedelta(0)),
+        )
 
 
 class JobRun(models.Model):

@@ -1,0 +1,91 @@
+"""Delivery of the outbox: the table is the queue, the broker only wakes a worker sooner.
+
+A row is claimed with a lease, sent outside of any transaction, and marked. A worker that dies in between leaves a lease
+that expires, and the mail goes out again under the same Message-ID: at least once, and only then more than once.
+"""
+
+import datetime
+import logging
+import random
+from collections.abc import Callable
+from email.utils import parseaddr
+
+from celery import current_app
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives, get_connection
+from django.db import connection, transaction
+from kombu.exceptions import KombuError
+from kombu.pools import producers
+
+from integrations.models import OutboxMessage
+
+log = logging.getLogger(__name__)
+
+TASK = "integrations.tasks.deliver_outbox"
+LEASE = datetime.timedelta(minutes=3)  # well above the sum of a slow mail server's time-outs (EMAIL_TIMEOUT)
+RUN_FOR = datetime.timedelta(minutes=1)  # then other tasks have their turn; the next run goes on
+AT_ONCE = 2  # deliveries in flight, so that a hanging mail server never takes all workers
+FIRST_RETRY = datetime.timedelta(minutes=1)
+LONGEST_WAIT = datetime.timedelta(hours=6)
+MOST_ATTEMPTS = 20  # with the waits above: about three days
+
+
+def deliver(*, clock: Callable[[], datetime.datetime]) -> int:
+    """Send what is due, one after the other, until nothing is or the run's time is over. Returns how many were sent."""
+    ends_at, sent = clock() + RUN_FOR, 0
+    while (now := clock()) < ends_at:
+        message = OutboxMessage.objects.claim(at=now, until=now + LEASE, at_once=AT_ONCE)
+        if message is None:
+            break
+        sent += _attempt(message, clock)
+    return sent
+
+
+def _attempt(message: OutboxMessage, clock: Callable[[], datetime.datetime]) -> bool:
+    try:
+        _send(message)
+    except Exception as error:  # whatever a mail server or a bad address brings up: the other mails must go out
+        gives_up = message.attempts >= MOST_ATTEMPTS
+        log.warning("mail %s wasn't sent at attempt %s: %r", message.message_id, message.attempts, error)
+        message.fail(str(error) or repr(error), at=clock(), retry_in=None if gives_up else retry_in(message.attempts))
+        return False
+    message.succeed(at=clock())
+    return True
+
+
+def _send(message: OutboxMessage) -> None:
+    domain = parseaddr(message.sender)[1].rpartition("@")[2] or "localhost"
+    mail = EmailMultiAlternatives(
+        message.subject,
+        message.text,
+        message.sender,
+        message.recipients,
+        headers={"Message-ID": f"<{message.message_id}@{domain}>", "Auto-Submitted": "auto-generated"},
+        connection=get_connection(settings.DELIVERY_EMAIL_BACKEND),
+    )
+    if message.html:
+        mail.attach_alternative(message.html, "text/html")
+    mail.send()
+
+
+def retry_in(attempts: int) -> datetime.timedelta:
+    """The wait after the failure of attempt number `attempts`: doubling up to `LONGEST_WAIT`, ± a quarter by chance."""
+    wait = min(FIRST_RETRY * 2 ** (attempts - 1), LONGEST_WAIT)
+    return wait * random.uniform(0.75, 1.25)
+
+
+def wake() -> None:
+    """Have the outbox delivered right after the current transaction. Never fails: the schedule delivers it anyway."""
+    if not any(hook[1] is _publish for hook in connection.run_on_commit):
+        transaction.on_commit(_publish, robust=True)
+
+
+def _publish() -> None:
+    # A connection of its own: a worker may wait for the broker, a person's request not longer than a second.
+    impatient = {"socket_timeout": 1, "socket_connect_timeout": 1, "max_retries": 0, "interval_start": 0}
+    broker = current_app.connection_for_write(transport_options=impatient)
+    try:
+        with producers[broker].acquire(block=True, timeout=1) as producer:
+            current_app.send_task(TASK, producer=producer, retry=False, ignore_result=True)
+    except (OSError, KombuError) as error:
+        log.warning("the broker can't be reached, the outbox waits for the schedule: %r", error)
