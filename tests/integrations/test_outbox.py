@@ -85,9 +85,9 @@ def test_a_mail_waits_in_the_outbox_until_the_task_sends_it():
 
 @pytest.mark.django_db
 def test_a_mail_of_a_transaction_that_fails_is_never_sent():
-    with pytest.raises(RuntimeError), transaction.atomic():
+    with transaction.atomic():
         send_mail("A lead", "Text", None, ["sam@example.com"])
-        raise RuntimeError
+        transaction.set_rollback(True)
     assert deliver(clock=Clock()) == 0
     assert mail.outbox == []
 
