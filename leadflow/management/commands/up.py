@@ -31,8 +31,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, no_demo: bool, **options: Any) -> None:
         data_dir = Path(settings.DATA_DIR).resolve()
-        data_dir.mkdir(parents=True, exist_ok=True)
-        lock = hold_lock(data_dir / "up.lock")
+        try:
+            data_dir.mkdir(parents=True, exist_ok=True)
+            lock = hold_lock(data_dir / "up.lock")
+        except OSError as error:
+            raise CommandError(f"Can't keep data in {data_dir}: {error.strerror}. Set DATA_DIR.") from error
         listener = listen()
         host, port = os.environ.get("HOST", "127.0.0.1"), listener.getsockname()[1]
         address = f"http://{'localhost' if host in ('127.0.0.1', '0.0.0.0', '::') else host}:{port}"  # noqa: S104
