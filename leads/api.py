@@ -11,10 +11,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import access
-from accounts.models import Organisation, User
+from accounts.models import User
 from leads import contact_sync
 from leads.models import Campaign, Company, Contact, ContactIdentity, Expense
-from leads.normalise import normalise_email, search_term, validate_text
+from leads.normalise import normalise_email, validate_text
 
 IF_MATCH = OpenApiParameter(
     "If-Match", location=OpenApiParameter.HEADER, required=True, description="The ETag of the version you changed."
@@ -37,9 +37,7 @@ class SearchFilter(django_filters.CharFilter):
     """Part of a name, e-mail, company or phone (any notation), as on the lists' search box."""
 
     def filter(self, queryset, value):
-        for term in search_term(value or "", Organisation.current().country).split():
-            queryset = queryset.filter(search_text__contains=term)
-        return queryset
+        return queryset.search(value) if value else queryset
 
 
 # --- Contacts --------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import phonenumbers
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+SEARCH_LENGTH = 200
 _PHONE_CHARACTERS = re.compile(r"[\d\s()+\-./\u00a0\u2010-\u2015]+")
 
 
@@ -39,13 +40,38 @@ def normalise_phone(text: str, country: str) -> str:
     return ""
 
 
-def search_term(text: str, country: str) -> str:
-    """How a search for `text` must look to be found in a `search_text` column, phones in any notation included."""
-    text = text.strip()
-    digits = re.sub(r"\D", "", text)
-    if len(digits) >= 4 and _PHONE_CHARACTERS.fullmatch(text):
-        return normalise_phone(text, country).lstrip("+") or digits.lstrip("0")
-    return fold(text)
+def phone_digits(text: str) -> str:
+    """The digits of a phone number, without the “(0)” that is dialled only inside the country."""
+    return re.sub(r"\D", "", text.replace("(0)", ""))
+
+
+def search_terms(text: str, country: str) -> list[str]:
+    """What a `search_text` column must contain, each of them, to be found by a search for `text`.
+
+    A phone is found in any notation: by its last nine digits, which no notation writes differently; a part of one by
+    its digits without the prefix that is dialled only inside the `country` (ISO code).
+    """
+    text = text.strip()[:SEARCH_LENGTH]
+    words = [text] if _PHONE_CHARACTERS.fullmatch(text) else text.split()
+    return [term for word in words if (term := _phone_term(word, country) or fold(word))]
+
+
+def is_short(term: str) -> bool:
+    """True for one or two letters of an alphabet; two Chinese signs are a name."""
+    return len(term) < 3 and not any(unicodedata.east_asian_width(sign) in "WF" for sign in term)
+
+
+def _phone_term(word: str, country: str) -> str:
+    digits = phone_digits(word)
+    if len(digits) < 4 or not _PHONE_CHARACTERS.fullmatch(word):
+        return ""
+    if len(digits) >= 9:
+        return digits[-9:]
+    digits = digits.lstrip("0") if digits.strip("0") else digits
+    prefix = phonenumbers.ndd_prefix_for_region(country, True) or ""
+    if word.startswith(("+", "00")) or len(digits) - len(prefix) < 4:
+        return digits
+    return digits.removeprefix(prefix)
 
 
 def validate_text(value: str) -> None:

@@ -12,10 +12,11 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from leads.models.catalogue import Channel
+from leads.models.search import Searchable
 from leads.normalise import fold, validate_text
 
 
-class CampaignQuerySet(models.QuerySet["Campaign"]):
+class CampaignQuerySet(Searchable, models.QuerySet["Campaign"]):
     def visible_to(self, user: User) -> "CampaignQuerySet":
         return self if user.is_active else self.none()
 

@@ -6,10 +6,13 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Organisation, User
-from leads.normalise import fold, normalise_email, normalise_phone, validate_text
+from leads.models.search import Searchable
+from leads.normalise import fold, normalise_email, normalise_phone, phone_digits, validate_text
 
 
-class CompanyQuerySet(models.QuerySet["Company"]):
+class CompanyQuerySet(Searchable, models.QuerySet["Company"]):
+    searched_column = "folded_name"
+
     def visible_to(self, user: User) -> "CompanyQuerySet":
         return self if user.is_active else self.none()
 
@@ -45,11 +48,11 @@ class Company(models.Model):
 
 
 def search_text(name: str, email: str, company: str, phone: str, phone_as_typed: str) -> str:
-    """The one text that searches for a person look in, folded, with the phone's digits."""
-    return fold(" ".join([name, email, company, phone.lstrip("+"), phone_as_typed]))
+    """The one text that searches for a person look in: folded words, and the phone's digits as kept and as typed."""
+    return fold(" ".join([name, email, company, phone_digits(phone), phone_digits(phone_as_typed)]))
 
 
-class ContactQuerySet(models.QuerySet["Contact"]):
+class ContactQuerySet(Searchable, models.QuerySet["Contact"]):
     def visible_to(self, user: User) -> "ContactQuerySet":
         return self if user.is_active else self.none()
 

@@ -7,12 +7,13 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Organisation, User
+from accounts.models import User
 from leads.models.campaigns import Campaign
 from leads.models.catalogue import Product, Reason
 from leads.models.contacts import Contact
 from leads.models.criteria import CriteriaSet
-from leads.normalise import search_term, validate_text
+from leads.models.search import Searchable
+from leads.normalise import validate_text
 
 
 class Stage(models.TextChoices):
@@ -59,19 +60,20 @@ SELLING = [Stage.ACCEPTED, Stage.DEMO, Stage.PROPOSAL, Stage.CONTRACT]
 WITH_SALES = [Stage.HANDED_OVER, Stage.IN_WORK, *SELLING]
 
 
-class LeadQuerySet(models.QuerySet["Lead"]):
+class LeadQuerySet(Searchable, models.QuerySet["Lead"]):
     def visible_to(self, user: User) -> "LeadQuerySet":
         return self if user.is_active else self.none()
 
-    def search(self, text: str) -> "LeadQuerySet":
-        """Leads whose contact's name, e-mail, company or phone (in any notation) contains `text`."""
-        leads = self
-        for term in search_term(text, Organisation.current().country).split():
-            leads = leads.filter(search_text__contains=term)
-        return leads
-
     def present(self) -> "LeadQuerySet":
         return self.exclude(stage=Stage.REMOVED)
+
+    def counted(self) -> "LeadQuerySet":
+        """Leads that numbers count.
+
+        A lead removed before sales saw it was a mistake or a duplicate, and leaves the counts. Once handed over it
+        stays in the count of every stage that it reached: removing a returned lead must not better the figures.
+        """
+        return self.filter(~Q(stage=Stage.REMOVED) | Q(handed_over_at__isnull=False))
 
     def cold(self, at: datetime.datetime) -> "LeadQuerySet":
         """Leads in sales' hands that nobody has contacted for longer than was agreed."""
@@ -185,6 +187,11 @@ class Lead(models.Model):
             models.Index(fields=["campaign", "-id"], name="lead_campaign"),
             models.Index(fields=["product", "-id"], name="lead_product"),
             models.Index(fields=["-updated_at", "-id"], name="lead_recent"),
+            # The list is in order of registration; what it is narrowed to most has its own index in that order.
+            models.Index(fields=["-registered_at", "-id"], name="lead_by_date"),
+            models.Index(fields=["stage", "-registered_at", "-id"], name="lead_stage_by_date"),
+            models.Index(fields=["owner", "-registered_at", "-id"], name="lead_owner_by_date"),
+            models.Index(fields=["campaign", "-registered_at", "-id"], name="lead_campaign_by_date"),
             models.Index(
                 fields=["cold_at"], name="lead_cold", condition=Q(cold_at__isnull=False, cold_flagged_at__isnull=True)
             ),
@@ -196,6 +203,7 @@ class Lead(models.Model):
                     condition=Q(**{f"{stage.reached_field}__isnull": False}),
                 )
                 for stage in Stage
+                if stage != Stage.NEW
             ),
         ]
 

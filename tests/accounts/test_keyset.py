@@ -34,6 +34,7 @@ def test_pages_hold_every_row_once_with_ties_by_pk_and_unknown_dates_last(size):
     newest = [b, d, c, a, e, also_unknown, unknown]
     assert _walk(NEWEST, size) == [lead.pk for lead in newest]
     assert _walk(("registered_at", "pk"), size) == [lead.pk for lead in [e, a, c, d, b, unknown, also_unknown]]
+    assert _walk(("registered_at", "-pk"), size)[:5] == [lead.pk for lead in [e, d, c, a, b]]
     assert _walk(("-pk",), size) == sorted((lead.pk for lead in newest), reverse=True)
 
 
