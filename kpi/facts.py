@@ -60,23 +60,6 @@ class Source:
     lead: str | None = None
 
 
-LEAD = Source(lambda: Lead.objects.counted(), "campaign", "product", "owner", lead="pk")
-REMOVED_LEAD = dataclasses.replace(LEAD, rows=lambda: Lead.objects.filter(stage=Stage.REMOVED))
-LEAD_OF_CAMPAIGN = Source(lambda: Lead.objects.counted(), "campaign", lead="pk")
-HANDOFF = Source(lambda: Handoff.objects.all(), "lead__campaign", "lead__product", "assigned_to", lead="lead")
-OPPORTUNITY = Source(lambda: Opportunity.objects.all(), "lead__campaign", "product", "owner", lead="lead")
-FIRST_WON = dataclasses.replace(OPPORTUNITY, rows=lambda: first_won_of_each_contact())
-PAYMENT = Source(
-    lambda: Payment.objects.all(),
-    "opportunity__lead__campaign",
-    "opportunity__product",
-    "opportunity__owner",
-    lead="opportunity__lead",
-)
-EXPENSE = Source(lambda: Expense.objects.valid(), "campaign")
-CAMPAIGN = Source(lambda: Campaign.objects.all(), "pk")
-
-
 def first_won_of_each_contact() -> QuerySet[Opportunity]:
     """The opportunity that made each client one."""
     won = Opportunity.objects.won()
@@ -84,6 +67,23 @@ def first_won_of_each_contact() -> QuerySet[Opportunity]:
         Q(won_at__lt=OuterRef("won_at")) | Q(won_at=OuterRef("won_at"), pk__lt=OuterRef("pk"))
     )
     return won.filter(~Exists(earlier))
+
+
+LEAD = Source(Lead.objects.counted, "campaign", "product", "owner", lead="pk")
+REMOVED_LEAD = dataclasses.replace(LEAD, rows=lambda: Lead.objects.filter(stage=Stage.REMOVED))
+LEAD_OF_CAMPAIGN = Source(Lead.objects.counted, "campaign", lead="pk")
+HANDOFF = Source(Handoff.objects.all, "lead__campaign", "lead__product", "assigned_to", lead="lead")
+OPPORTUNITY = Source(Opportunity.objects.all, "lead__campaign", "product", "owner", lead="lead")
+FIRST_WON = dataclasses.replace(OPPORTUNITY, rows=first_won_of_each_contact)
+PAYMENT = Source(
+    Payment.objects.all,
+    "opportunity__lead__campaign",
+    "opportunity__product",
+    "opportunity__owner",
+    lead="opportunity__lead",
+)
+EXPENSE = Source(Expense.objects.valid, "campaign")
+CAMPAIGN = Source(Campaign.objects.all, "pk")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Measure:
     slug: str
     source: Source
     on: str
-    only: Q = Q()
+    only: Q = dataclasses.field(default_factory=Q)
     sums: str | Combinable | None = None
     reached: str | None = None
     within: int | None = None
@@ -138,6 +138,7 @@ def cohort_slug(start: Stage, end: Stage) -> str:
 _STOPPED_IN_TIME = Q(first_contact_at__lte=F("first_contact_due_at")) | Q(
     first_contact_at__isnull=True, decided_at__lte=F("first_contact_due_at")
 )
+_KNOWN_COST = Q(margin__isnull=False, amount__isnull=False)
 _KNOWN_OPENING = Q(lead__accepted_at__isnull=False)
 
 MEASURES: list[Measure] = [
@@ -165,13 +166,8 @@ MEASURES: list[Measure] = [
     Measure("contracts", OPPORTUNITY, "contract_at"),
     Measure("deals", OPPORTUNITY, "won_at", sums="amount"),
     Measure("margin", OPPORTUNITY, "won_at", Q(margin__isnull=False), sums="margin"),
-    Measure(
-        "cost_of_sales",
-        OPPORTUNITY,
-        "won_at",
-        Q(margin__isnull=False, amount__isnull=False),
-        sums=F("amount") - F("margin"),
-    ),
+    Measure("deals_with_cost", OPPORTUNITY, "won_at", _KNOWN_COST, sums="amount"),
+    Measure("cost_of_sales", OPPORTUNITY, "won_at", _KNOWN_COST, sums=F("amount") - F("margin")),
     Measure("lost_deals", OPPORTUNITY, "lost_at", sums="amount"),
     Measure("new_clients", FIRST_WON, "won_at"),
     Measure("payments", PAYMENT, "paid_on", sums="amount"),
@@ -229,6 +225,12 @@ def _in_days(measure: Measure, days: list[datetime.date], organisation: Organisa
     return condition
 
 
+_INSERT = """
+    INSERT INTO kpi_fact (measure, day, campaign_id, product_id, person_id, count, value)
+    SELECT %s, f_day, f_campaign, f_product, f_person, f_count, f_value FROM ({}) grouped
+"""
+
+
 def _insert(measure: Measure, rows: QuerySet, organisation: Organisation) -> None:
     """Group `rows` and write their facts in one statement."""
     nothing = Cast(Value(None), Fact._meta.get_field("count"))
@@ -247,11 +249,7 @@ def _insert(measure: Measure, rows: QuerySet, organisation: Organisation) -> Non
     )
     sql, params = grouped.query.sql_with_params()
     with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO kpi_fact (measure, day, campaign_id, product_id, person_id, count, value)"
-            f" SELECT %s, f_day, f_campaign, f_product, f_person, f_count, f_value FROM ({sql}) grouped",
-            [measure.slug, *params],
-        )
+        cursor.execute(_INSERT.format(sql), [measure.slug, *params])
 
 
 def _lock() -> Reckoning:
@@ -294,11 +292,16 @@ def rebuild(days: set[datetime.date], at: datetime.datetime) -> None:
 
 def touched_leads(since: datetime.datetime) -> QuerySet:
     """Ids of the leads that were changed, or had something added or changed that belongs to them."""
-    return Lead.objects.filter(updated_at__gte=since).values("pk").order_by().union(
-        LeadEvent.objects.filter(recorded_at__gte=since).values("lead"),
-        Handoff.objects.filter(updated_at__gte=since).values("lead"),
-        Opportunity.objects.filter(updated_at__gte=since).values("lead"),
-        Payment.objects.filter(recorded_at__gte=since).order_by().values("opportunity__lead"),
+    return (
+        Lead.objects.filter(updated_at__gte=since)
+        .values("pk")
+        .order_by()
+        .union(
+            LeadEvent.objects.filter(recorded_at__gte=since).values("lead"),
+            Handoff.objects.filter(updated_at__gte=since).values("lead"),
+            Opportunity.objects.filter(updated_at__gte=since).values("lead"),
+            Payment.objects.filter(recorded_at__gte=since).order_by().values("opportunity__lead"),
+        )
     )
 
 
@@ -327,7 +330,8 @@ def touched_days(since: datetime.datetime, at: datetime.datetime) -> set[datetim
 def campaigns_touched(since: datetime.datetime) -> bool:
     """Whether spend or reach may have changed: they are few, so all of their days are rebuilt then."""
     return (
-        Expense.objects.filter(updated_at__gte=since).exists() or Campaign.objects.filter(updated_at__gte=since).exists()
+        Expense.objects.filter(updated_at__gte=since).exists()
+        or Campaign.objects.filter(updated_at__gte=since).exists()
     )
 
 

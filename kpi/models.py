@@ -30,7 +30,12 @@ class Fact(models.Model):
         Product, null=True, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False
     )
     person = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.CASCADE,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
     )
     count = models.BigIntegerField()
     value = models.DecimalField(max_digits=20, decimal_places=2)

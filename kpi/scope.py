@@ -1,0 +1,352 @@
+"""Whose numbers, of which days, narrowed to what: the one place that applies visibility, dates and filters to figures."""
+
+import dataclasses
+import datetime
+import enum
+from collections.abc import Iterable
+from decimal import Decimal
+from functools import cached_property
+from typing import Literal
+from urllib.parse import urlencode
+
+from django.db.models import Count, ExpressionWrapper, F, Model, Q, QuerySet, Sum
+from django.db.models.fields import DurationField
+from django.db.models.functions import Coalesce, TruncDate, TruncMonth
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.models import Organisation, Team, User
+from kpi.facts import HANDOFF, LEAD, MEASURE, OPPORTUNITY, REMOVED_LEAD, Source, midnight
+from kpi.metrics import METRIC, Figure, Metric, Sums
+from kpi.models import Fact
+from leads.models import Campaign, Channel, Lead, Product, Stage
+
+Choice = int | Literal["none"] | None
+Group = int | datetime.date | None
+
+
+class Mode(enum.StrEnum):
+    COHORT = "cohort"
+    CALENDAR = "calendar"
+
+
+# By what figures are split and narrowed: the path of a fact, and the model that names the groups.
+SPLITS: dict[str, tuple[str, type[Model]]] = {
+    "channel": ("campaign__channel", Channel),
+    "campaign": ("campaign", Campaign),
+    "product": ("product", Product),
+    "owner": ("person", User),
+    "team": ("person__team", Team),
+}
+SPLIT_NAMES = {
+    "channel": gettext_lazy("Channel"),
+    "campaign": gettext_lazy("Campaign"),
+    "product": gettext_lazy("Product"),
+    "owner": gettext_lazy("Person"),
+    "team": gettext_lazy("Team"),
+}
+# What spend and reach aren't kept by.
+BY_PERSON = ("product", "owner", "team")
+
+
+@dataclasses.dataclass(frozen=True)
+class Scope:
+    """The period is whole days of the organisation, both ends included. Filters are ids, or “none” for “has none”.
+
+    `user` None is the system, which sees everything.
+    """
+
+    user: User | None
+    start: datetime.date
+    end: datetime.date
+    mode: Mode = Mode.COHORT
+    channel: Choice = None
+    campaign: Choice = None
+    product: Choice = None
+    owner: Choice = None
+    team: Choice = None
+
+    @cached_property
+    def organisation(self) -> Organisation:
+        return Organisation.current()
+
+    def narrow(self, **changes: object) -> "Scope":
+        return dataclasses.replace(self, **changes)
+
+    def into(self, by: str, group: Group) -> "Scope":
+        """The scope of one group of a split."""
+        return self.narrow(**{by: "none" if group is None else group})
+
+    @property
+    def filters(self) -> dict[str, int | Literal["none"]]:
+        return {name: getattr(self, name) for name in SPLITS if getattr(self, name) is not None}
+
+    @property
+    def is_by_person(self) -> bool:
+        return any(name in self.filters for name in BY_PERSON)
+
+    def _narrowed(self, paths: dict[str, str]) -> Q:
+        return Q(
+            *(
+                Q(**{f"{paths[name]}__isnull": True}) if choice == "none" else Q(**{paths[name]: choice})
+                for name, choice in self.filters.items()
+            )
+        )
+
+    def _visible(self, rows: QuerySet) -> QuerySet:
+        return rows if self.user is None else rows.visible_to(self.user)
+
+    # --- What is counted
+
+    def facts(self) -> QuerySet[Fact]:
+        return self._visible(Fact.objects.all()).filter(
+            self._narrowed({name: path for name, (path, _model) in SPLITS.items()}),
+            day__gte=self.start,
+            day__lte=self.end,
+        )
+
+    def rows(self, source: Source, on: str) -> QuerySet:
+        """The rows of `source` themselves whose moment `on` is in the period, as they are now."""
+        return self._visible(source.rows()).filter(
+            self._narrowed(split_paths(source)),
+            **{
+                f"{on}__gte": midnight(self.start, self.organisation),
+                f"{on}__lt": midnight(self.end + datetime.timedelta(days=1), self.organisation),
+            },
+        )
+
+    def sums(self, measures: Iterable[str], by: str | None = None) -> dict[Group, Sums]:
+        """What `measures` come to, for all (under None) or for each group of a split. One query."""
+        path = TruncMonth("day") if by == "month" else F(SPLITS[by][0]) if by else None
+        facts = self.facts().filter(measure__in=measures)
+        facts = facts.annotate(group=path).values("group", "measure") if path is not None else facts.values("measure")
+        groups: dict[Group, Sums] = {}
+        for row in facts.annotate(n=Sum("count"), sum=Sum("value")).order_by():
+            groups.setdefault(row.get("group"), {})[row["measure"]] = (row["n"], row["sum"])
+        return groups
+
+    # --- What it comes to
+
+    def figures(self, metrics: list[Metric], by: str | None = None) -> dict[Group, dict[str, Figure]]:
+        """Each metric's figure by its slug, for all (under None) or for each group where anything was counted."""
+        groups = self.sums({slug for m in metrics for slug in m.measures}, by)
+        if by is None:
+            groups = {None: groups.get(None, {})}
+        cycles = self._sales_cycles(by) if any(m.from_rows for m in metrics) and by != "month" else {}
+        today = timezone.localtime(timezone=self.organisation.tzinfo).date()
+        unsplit = self.is_by_person or by in BY_PERSON
+        result: dict[Group, dict[str, Figure]] = {}
+        for group, sums in groups.items():
+            end = self.end if by != "month" else _end_of_month(group)
+            figures = result[group] = {}
+            for metric in metrics:
+                if metric.from_rows:
+                    figures[metric.slug] = cycles.get(group, {}).get(metric.slug, Figure(metric, None, None, None))
+                elif unsplit and not metric.by_person:
+                    figures[metric.slug] = Figure(metric, None, None, None)
+                else:
+                    horizon = datetime.timedelta(days=metric.horizon_days or 0)
+                    figures[metric.slug] = metric.figure(
+                        sums, cohort=self.mode is Mode.COHORT, is_mature=end + horizon < today
+                    )
+        return result
+
+    def _sales_cycles(self, by: str | None) -> dict[Group, dict[str, Figure]]:
+        """Median, mean and 90th percentile of days from the first contact to the deal, from a histogram of days."""
+        from_met = _days_from_met(self.organisation.tzinfo)
+        rows = self.rows(OPPORTUNITY, "won_at").annotate(days=from_met).filter(days__isnull=False)
+        group = {"group": F(split_paths(OPPORTUNITY)[by])} if by else {}
+        histograms: dict[Group, dict[int, int]] = {}
+        for row in rows.annotate(**group).order_by().values("days", *group).annotate(n=Count("*")):
+            histograms.setdefault(row.get("group"), {})[row["days"].days] = row["n"]
+        return {key: _cycle_figures(histogram) for key, histogram in histograms.items()}
+
+    def refusals(self) -> list["Refusal"]:
+        """Why leads were refused in the period, at each step, commonest reason first; reckoned from the rows.
+
+        Marketing refuses by removing a lead that isn't handed over: its shares are of the period's leads, removed ones
+        included, that aren't handed over. Sales refuses by a verdict: of all verdicts. Selling ends in a loss: of all
+        closed deals.
+        """
+        not_passed = Q(handed_over_at__isnull=True)
+        everyone = dataclasses.replace(LEAD, rows=Lead.objects.all)
+        steps = [
+            ("marketing", REMOVED_LEAD, "removed_at", "removal_reason", not_passed),
+            ("verdict", HANDOFF, "decided_at", "reason", Q(verdict="rejected")),
+            ("selling", OPPORTUNITY, "lost_at", "lost_reason", Q(stage=Stage.LOST)),
+        ]
+        of = {
+            "marketing": self.rows(everyone, "registered_at").filter(not_passed).count(),
+            "verdict": self.rows(HANDOFF, "decided_at").count(),
+            "selling": self.rows(OPPORTUNITY, "lost_at").count() + self.rows(OPPORTUNITY, "won_at").count(),
+        }
+        return [
+            Refusal(step, row["said"], row["pk_of_reason"], row["n"], of[step])
+            for step, source, on, reason, only in steps
+            for row in self.rows(source, on)
+            .filter(only)
+            .order_by()
+            .values(pk_of_reason=F(reason), said=F(f"{reason}__text"))
+            .annotate(n=Count("*"))
+            .order_by("-n", "said")
+        ]
+
+    # --- Where the records are
+
+    def url(self, measure: str, **more: object) -> str:
+        """The list that shows the very records that `measure` counts in this scope; "" where no list can."""
+        name, params = _records(measure)
+        if not name:
+            return ""
+        names = _FILTER_NAMES[name]
+        query: dict[str, object] = {}
+        for key, value in params.items():
+            if value is PERIOD:
+                query |= (
+                    {f"{key}_from": self.start, f"{key}_to": self.end}
+                    if key
+                    else {
+                        "from": self.start,
+                        "to": self.end,
+                    }
+                )
+            else:
+                query[key] = value
+        for split, choice in self.filters.items():
+            if split not in names:
+                return ""
+            query[names[split]] = choice
+        return f"{reverse(name)}?{urlencode(query | more)}"
+
+    def figure_url(self, figure: Figure) -> str:
+        """Where the records of a figure's numerator are."""
+        top = figure.metric.top(cohort=self.mode is Mode.COHORT) or figure.metric.denominator
+        return self.url(top[0].measure)
+
+    def params(self, **changes: object) -> str:
+        """This scope as a query string, with some parts changed; None takes a part away."""
+        parts = {"from": self.start, "to": self.end, "mode": self.mode, **self.filters, **changes}
+        return urlencode({key: value for key, value in parts.items() if value is not None})
+
+
+@dataclasses.dataclass(frozen=True)
+class Refusal:
+    step: str
+    text: str
+    reason: int
+    count: int
+    of: int
+
+
+def split_paths(source: Source) -> dict[str, str]:
+    """Where a row of `source` keeps what figures are split by."""
+    return {
+        "channel": f"{source.campaign}__channel",
+        "campaign": source.campaign,
+        "product": source.product or "",
+        "owner": source.person or "",
+        "team": f"{source.person}__team",
+    }
+
+
+def group_names(by: str, groups: Iterable[Group]) -> dict[Group, str]:
+    """What the groups of a split are called. One query."""
+    keys = [key for key in groups if key is not None]
+    return {None: _("none"), **{row.pk: str(row) for row in SPLITS[by][1]._default_manager.filter(pk__in=keys)}}
+
+
+# --- The lists that show what was counted
+
+PERIOD = object()
+_LEADS, _HANDOFFS, _DEALS, _EXPENSES = (
+    "leads:lead_list",
+    "pipeline:handoff_list",
+    "pipeline:opportunity_list",
+    "leads:expense_list",
+)
+_FILTER_NAMES = {
+    _LEADS: {name: name for name in SPLITS},
+    _HANDOFFS: {name: "rep" if name == "owner" else name for name in SPLITS},
+    _DEALS: {name: name for name in SPLITS},
+    _EXPENSES: {"channel": "channel", "campaign": "campaign"},
+}
+_RECORDS: dict[str, tuple[str, dict[str, object]]] = {
+    "leads": (_LEADS, {"reached": Stage.NEW.value, "": PERIOD}),
+    "handoffs": (_HANDOFFS, {"handed_over": PERIOD}),
+    "acceptances": (_HANDOFFS, {"verdict": "accepted", "decided": PERIOD}),
+    "rejections": (_HANDOFFS, {"verdict": "rejected", "decided": PERIOD}),
+    "first_contact_due": (_HANDOFFS, {"clock": "first_contact", "due": PERIOD}),
+    "first_contact_kept": (_HANDOFFS, {"clock": "first_contact", "state": "kept", "due": PERIOD}),
+    "verdict_due": (_HANDOFFS, {"clock": "verdict", "due": PERIOD}),
+    "verdict_kept": (_HANDOFFS, {"clock": "verdict", "state": "kept", "due": PERIOD}),
+    "opportunities": (_DEALS, {"opened": PERIOD}),
+    "demos": (_DEALS, {"demo": PERIOD}),
+    "proposals": (_DEALS, {"proposal": PERIOD}),
+    "contracts": (_DEALS, {"contract": PERIOD}),
+    "deals": (_DEALS, {"won": PERIOD}),
+    "margin": (_DEALS, {"won": PERIOD}),
+    "deals_with_cost": (_DEALS, {"won": PERIOD}),
+    "cost_of_sales": (_DEALS, {"won": PERIOD}),
+    "new_clients": (_DEALS, {"won": PERIOD}),
+    "lost_deals": (_DEALS, {"lost": PERIOD}),
+    "payments": (_DEALS, {"paid": PERIOD}),
+    "spend": (_EXPENSES, {"": PERIOD}),
+    "leads_of_reach": (_LEADS, {"reached": Stage.NEW.value, "": PERIOD}),
+    "mqls_of_participants": (_LEADS, {"reached": Stage.QUALIFIED.value, "": PERIOD}),
+}
+
+
+def _records(measure: str) -> tuple[str, dict[str, object]]:
+    if measure in _RECORDS:
+        return _RECORDS[measure]
+    kept = MEASURE[measure]
+    if kept.source.lead != "pk" or kept.on_date:
+        return "", {}
+    start, _arrow, end = measure.partition(">")
+    then = {"then": end, "within": kept.within} if end else {}
+    return _LEADS, {"reached": start, "": PERIOD, **then}
+
+
+# --- Days from the first contact to the deal
+
+
+def _days_from_met(zone: datetime.tzinfo) -> ExpressionWrapper:
+    stages = [Stage.NEW, Stage.CONTACTED, Stage.QUALIFIED, Stage.HANDED_OVER, Stage.ACCEPTED]
+    met = Coalesce("lead__met_on", *(TruncDate(f"lead__{stage.reached_field}", tzinfo=zone) for stage in stages))
+    return ExpressionWrapper(TruncDate("won_at", tzinfo=zone) - met, DurationField())
+
+
+def _percentile(histogram: dict[int, int], part: Decimal) -> Decimal:
+    """The value below which `part` of all lies, between two neighbours by linear interpolation (as percentile_cont)."""
+    place = part * (sum(histogram.values()) - 1)
+    low = int(place)
+    return _nth(histogram, low) + (place - low) * (_nth(histogram, low + (place > low)) - _nth(histogram, low))
+
+
+def _nth(histogram: dict[int, int], place: int) -> int:
+    passed = -1
+    for value in sorted(histogram):
+        passed += histogram[value]
+        if passed >= place:
+            return value
+    raise IndexError(place)
+
+
+def _cycle_figures(histogram: dict[int, int]) -> dict[str, Figure]:
+    number = Decimal(sum(histogram.values()))
+    days = Decimal(sum(value * n for value, n in histogram.items()))
+    values = {
+        "sales_cycle": (None, _percentile(histogram, Decimal("0.5"))),
+        "sales_cycle_mean": (days, days / number),
+        "sales_cycle_p90": (None, _percentile(histogram, Decimal("0.9"))),
+    }
+    return {
+        slug: Figure(METRIC[slug], top, number, value.quantize(Decimal("0.0001")))
+        for slug, (top, value) in values.items()
+    }
+
+
+def _end_of_month(first: datetime.date) -> datetime.date:
+    return (first.replace(day=28) + datetime.timedelta(days=4)).replace(day=1) - datetime.timedelta(days=1)
