@@ -53,7 +53,7 @@ def keyset_page(
     begin. An `after` that this function hasn't made for this order is a 400.
     """
     *fields, key = order
-    field, tie = (fields or [None])[0], _Column(queryset, key)
+    field, tie = fields[0] if fields else None, _Column(queryset, key)
     if len(fields) > 1 or tie.name != "pk":
         raise ValueError(f"A keyset orders by at most one field and then by pk, not by {order}.")
     signer = signing.Signer(salt=f"keyset {queryset.model._meta.label} {','.join(order)}")

@@ -47,7 +47,7 @@ class HasScope(BasePermission):
     def has_permission(self, request: Request, view) -> bool:
         if not isinstance(request.auth, ApiToken):
             return False
-        scope = view.scope  # type: ignore[attr-defined]
+        scope = view.scope
         if scope is None:
             return True
         needed = f"{scope}:{'read' if request.method in SAFE_METHODS else 'write'}"

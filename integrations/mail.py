@@ -1,5 +1,7 @@
 """The only way a mail leaves: Django's `send_mail` writes an outbox row, a task delivers it."""
 
+from collections.abc import Sequence
+
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.utils import timezone
@@ -11,14 +13,14 @@ from integrations.outbox import wake
 class OutboxBackend(BaseEmailBackend):
     """Stores messages in the outbox inside the caller's transaction instead of sending them."""
 
-    def send_messages(self, email_messages: list[EmailMessage]) -> int:
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         now = timezone.now()
         OutboxMessage.objects.bulk_create(
             OutboxMessage(
                 sender=message.from_email,
                 recipients=message.recipients(),
                 subject=" ".join(message.subject.split()),
-                text=message.body,
+                text=str(message.body),
                 html=next((body for body, kind in getattr(message, "alternatives", []) if kind == "text/html"), ""),
                 created_at=now,
                 next_attempt_at=now,

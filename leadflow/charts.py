@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import floor, log10
+from typing import Any
 
 MOST_LABELS = 12
 
@@ -85,7 +86,9 @@ def trend(rows: Sequence[Mapping], *, kind: str = "line") -> Trend:
     zero = 100 - share(-low, high - low)
     slot = 100 / max(len(rows), 1)
     every = -(-len(rows) // MOST_LABELS) or 1
-    points, runs, run = [], [], []
+    points: list[dict[str, Any]] = []
+    runs: list[list[str]] = []
+    run: list[str] = []
     for number, row in enumerate(rows):
         x = slot * (number + 0.5)
         point = {

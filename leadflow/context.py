@@ -2,6 +2,7 @@
 
 from collections.abc import Set
 from dataclasses import dataclass
+from typing import Any
 
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
@@ -59,7 +60,7 @@ def navigation(request: HttpRequest) -> list[dict[str, object]]:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return []
-    entries = []
+    entries: list[dict[str, Any]] = []
     for entry in NAVIGATION:
         if entry.roles and user.role not in entry.roles:
             continue

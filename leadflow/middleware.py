@@ -3,8 +3,14 @@
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseRedirectBase
+from django_htmx.middleware import HtmxDetails
 
 from leadflow.context import OVERLAYS
+
+
+class HtmxRequest(HttpRequest):
+    htmx: HtmxDetails
 
 
 class OverlayRedirectMiddleware:
@@ -13,9 +19,11 @@ class OverlayRedirectMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: HtmxRequest) -> HttpResponse:
         response = self.get_response(request)
-        if request.htmx.target in OVERLAYS and response.status_code in (301, 302, 303) and response.url != request.path:
+        if not isinstance(response, HttpResponseRedirectBase):
+            return response
+        if request.htmx.target in OVERLAYS and response.url != request.path:
             moved = HttpResponse(status=204, headers={"HX-Redirect": response.url})
             moved.cookies = response.cookies
             return moved

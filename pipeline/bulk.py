@@ -69,7 +69,7 @@ class Table:
 
     def _names(self) -> tuple[str, str]:
         quote = connection.ops.quote_name
-        return quote(self.model._meta.db_table), ", ".join(quote(field.column) for field in self._fields)
+        return quote(self.model._meta.db_table), ", ".join(quote(str(field.column)) for field in self._fields)
 
     def _copy(self) -> None:
         as_text, values = _COPY_TEXT, self._values

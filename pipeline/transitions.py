@@ -8,6 +8,7 @@ who may, locks the row, checks from where, writes, and appends the event, in one
 import datetime
 import uuid
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Max, Min
@@ -88,7 +89,7 @@ def _require_reason(reason: Reason | None, kind: Reason.Kind) -> Reason:
     return reason
 
 
-def _named(by: User | None) -> dict[str, str]:
+def _named(by: User | None) -> dict[str, Any]:
     """Who did it, for the words of a notification; nothing when the system did."""
     return {"actor": str(by)} if by else {}
 

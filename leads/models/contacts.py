@@ -115,7 +115,7 @@ class Contact(models.Model):
         return self.phone or self.phone_as_typed
 
     def reckon_search_text(self) -> str:
-        company = self.company.name if self.company_id else ""
+        company = self.company.name if self.company else ""
         return search_text(self.name, self.email, company, self.phone, self.phone_as_typed)
 
     def save(self, *args, **kwargs) -> None:

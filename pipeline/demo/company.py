@@ -92,7 +92,7 @@ class Company:
     sdrs: list[User]
     reps: list[User]
     products: list[tuple[Product, int]]
-    reasons: dict[str, list[Reason]]
+    reasons: dict[Reason.Kind, list[Reason]]
     criteria_set: CriteriaSet
     agreement: Agreement
     today: Campaign

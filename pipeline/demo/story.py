@@ -248,7 +248,11 @@ class Teller:
             *((qualified, (age,)) for age in (2.1, 1.2, 0.6, 0.1)),
             *((met_today, ()) for _visitor in range(3)),
         ]
-        return [lambda make=make, arguments=arguments: make(*arguments).close() for make, arguments in stories]
+
+        def story(make: Callable[..., Story], arguments: tuple) -> Callable[[], None]:
+            return lambda: make(*arguments).close()
+
+        return [story(make, arguments) for make, arguments in stories]
 
 
 class Story:
@@ -261,7 +265,7 @@ class Story:
         self.at = at
         rng, company = teller.rng, teller.company
         is_event = campaign.channel.is_event
-        self.marketer = campaign.owner if is_event else rng.choice(company.sdrs)
+        self.marketer = (campaign.owner if is_event else None) or rng.choice(company.sdrs)
         self.sdr = rng.choice(company.sdrs)
         self.rep = self.sdr  # until the lead is handed over
         self.handoff: Row | None = None
