@@ -2,15 +2,51 @@
 
 import datetime
 
+from allauth.account import forms as allauth_forms
 from django import forms
 from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.http import QueryDict
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from accounts.access import SCOPES
 from accounts.models import ApiToken, Organisation, Role, Team, User, time_zones
+
+
+class OurWords:
+    """The library's sign-in forms with our labels, and no placeholders that repeat them."""
+
+    LABELS = {
+        "login": _("E-mail"),
+        "email": _("E-mail"),
+        "oldpassword": _("Current password"),
+        "password1": _("New password"),
+        "password2": _("New password again"),
+    }
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        for name, field in self.fields.items():
+            field.label = self.LABELS.get(name, field.label)
+            field.widget.attrs.pop("placeholder", None)
+
+
+class SignInForm(OurWords, allauth_forms.LoginForm):
+    pass
+
+
+class PasswordResetForm(OurWords, allauth_forms.ResetPasswordForm):
+    pass
+
+
+class NewPasswordForm(OurWords, allauth_forms.ResetPasswordKeyForm):
+    pass
+
+
+class PasswordChangeForm(OurWords, allauth_forms.ChangePasswordForm):
+    pass
 
 
 class TimeZoneSelect(forms.Select):
@@ -31,6 +67,13 @@ class OrganisationForm(forms.ModelForm):
         fields = ["name", "currency", "country", "time_zone"]
         widgets = {"time_zone": TimeZoneSelect}
 
+    def __init__(self, data: QueryDict | None = None, **kwargs) -> None:
+        if data is not None:
+            data = data.copy()
+            for code in ("currency", "country"):
+                data[code] = data.get(code, "").strip().upper()
+        super().__init__(data, **kwargs)
+
 
 class FirstRunForm(OrganisationForm):
     """The organisation and its first administrator."""
@@ -48,6 +91,10 @@ class FirstRunForm(OrganisationForm):
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
         help_text=_("At least 10 characters. A few unrelated words are easy to remember and hard to guess."),
     )
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["currency"].help_text = ""  # nothing there yet to warn about
 
     def clean_email(self) -> str:
         email = User.objects.normalize_email(self.cleaned_data["email"])

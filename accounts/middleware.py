@@ -1,8 +1,9 @@
-"""Each signed-in person sees pages in their own language and time zone."""
+"""Each signed-in person sees pages in their own language and time zone, and no cache keeps them."""
 
 import zoneinfo
 
 from django.utils import timezone, translation
+from django.utils.cache import patch_cache_control
 
 
 class PersonalSettingsMiddleware:
@@ -13,10 +14,14 @@ class PersonalSettingsMiddleware:
         user = request.user
         if not user.is_authenticated:
             return self.get_response(request)
-        translation.activate(user.language)
-        request.LANGUAGE_CODE = user.language
         try:
-            with timezone.override(user.tzinfo):
-                return self.get_response(request)
+            zone = user.tzinfo
         except zoneinfo.ZoneInfoNotFoundError:  # a zone that this machine's data no longer has
-            return self.get_response(request)
+            zone = timezone.get_default_timezone()
+        request.LANGUAGE_CODE = user.language
+        with translation.override(user.language), timezone.override(zone):
+            response = self.get_response(request)
+        response.headers.setdefault("Content-Language", user.language)
+        if not response.has_header("Cache-Control"):
+            patch_cache_control(response, private=True, no_store=True)
+        return response
