@@ -1,11 +1,12 @@
 """Runs of a channel, and what they cost."""
 
+import datetime
 from decimal import Decimal
 
 from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Count, F, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -22,6 +23,27 @@ class CampaignQuerySet(Searchable, models.QuerySet["Campaign"]):
 
     def events(self) -> "CampaignQuerySet":
         return self.filter(channel__is_event=True)
+
+    def search(self, text: str) -> "CampaignQuerySet":
+        """Campaigns whose name contains every word of `text`, whatever its case and accents."""
+        for word in fold(text).split():
+            self = self.filter(search_text__contains=word)
+        return self
+
+    def upcoming(self, day: datetime.date) -> "CampaignQuerySet":
+        """Those that run on `day` or later; one without a last day lasts for its first day."""
+        return self.filter(Q(ends_on__gte=day) | Q(starts_on__gte=day))
+
+    def past(self, day: datetime.date) -> "CampaignQuerySet":
+        return self.filter(Q(ends_on__lt=day) | Q(ends_on__isnull=True, starts_on__lt=day))
+
+    def with_results(self) -> "CampaignQuerySet":
+        """Adds `spent` (money, None when nothing is recorded) and `lead_count` (all that were ever registered)."""
+        spent = Expense.objects.valid().filter(campaign=OuterRef("pk")).order_by().values("campaign")
+        leads = Campaign.objects.filter(pk=OuterRef("pk")).values("pk").annotate(n=Count("leads__registered_at"))
+        return self.annotate(
+            spent=Subquery(spent.values(sum=Sum("amount"))), lead_count=Subquery(leads.order_by().values("n"))
+        )
 
 
 class Campaign(models.Model):
@@ -54,16 +76,29 @@ class Campaign(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint("channel", Lower("name"), name="campaign_name_is_unique_in_its_channel"),
+            models.UniqueConstraint(
+                "channel",
+                Lower("name"),
+                name="campaign_name_is_unique_in_its_channel",
+                violation_error_message=_("This channel has a campaign of this name already."),
+            ),
             models.CheckConstraint(
                 condition=Q(ends_on__isnull=True) | Q(ends_on__gte=F("starts_on")),
                 name="campaign_ends_after_it_starts",
+                violation_error_message=_("The last day can't be before the first."),
             ),
         ]
         indexes = [models.Index(fields=["-starts_on", "-id"], name="campaign_by_start")]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_event(self) -> bool:
+        return self.channel.is_event
+
+    def is_over(self, day: datetime.date) -> bool:
+        return (self.ends_on or self.starts_on) < day
 
     def save(self, *args, **kwargs) -> None:
         self.search_text = fold(self.name)[:200]
@@ -77,6 +112,10 @@ class ExpenseQuerySet(models.QuerySet["Expense"]):
     def valid(self) -> "ExpenseQuerySet":
         """Those that count: withdrawn expenses stay as rows, for the record, but add nothing."""
         return self.filter(withdrawn_at__isnull=True)
+
+    def total(self) -> Decimal | None:
+        """Their sum; None when there is none."""
+        return self.aggregate(total=Sum("amount"))["total"]
 
 
 class Expense(models.Model):

@@ -3,11 +3,13 @@
 from decimal import Decimal
 
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+
+from leads.normalise import validate_text
 
 
 class Channel(models.Model):
@@ -17,7 +19,7 @@ class Channel(models.Model):
         MASS = "mass", _("mass")
         TARGETED = "targeted", _("targeted")
 
-    name = models.CharField(_("name"), max_length=100)
+    name = models.CharField(_("name"), max_length=100, validators=[validate_text])
     audience = models.CharField(_("audience"), max_length=10, choices=Audience.choices, default=Audience.MASS)
     is_event = models.BooleanField(
         _("is an event"), default=False, help_text=_("Its campaigns are met in person and have a stand page.")
@@ -26,7 +28,13 @@ class Channel(models.Model):
 
     class Meta:
         ordering = ["name"]
-        constraints = [models.UniqueConstraint(Lower("name"), name="channel_name_is_unique")]
+        constraints = [
+            models.UniqueConstraint(
+                Lower("name"),
+                name="channel_name_is_unique",
+                violation_error_message=_("There is a channel of this name already."),
+            )
+        ]
 
     def __str__(self) -> str:
         return gettext(self.name) if self.name else ""
@@ -35,7 +43,7 @@ class Channel(models.Model):
 class Product(models.Model):
     """An item of the portfolio."""
 
-    name = models.CharField(_("name"), max_length=150)
+    name = models.CharField(_("name"), max_length=150, validators=[validate_text])
     cost_share = models.DecimalField(
         _("cost share"),
         max_digits=5,
@@ -50,7 +58,11 @@ class Product(models.Model):
     class Meta:
         ordering = ["name"]
         constraints = [
-            models.UniqueConstraint(Lower("name"), name="product_name_is_unique"),
+            models.UniqueConstraint(
+                Lower("name"),
+                name="product_name_is_unique",
+                violation_error_message=_("There is a product of this name already."),
+            ),
             models.CheckConstraint(
                 condition=Q(cost_share__isnull=True) | Q(cost_share__gte=0, cost_share__lte=1),
                 name="cost_share_is_a_share",
@@ -71,6 +83,16 @@ class ReasonQuerySet(models.QuerySet["Reason"]):
     def offered(self, kind: "Reason.Kind") -> "ReasonQuerySet":
         return self.filter(kind=kind, is_active=True)
 
+    @transaction.atomic
+    def move(self, reason: "Reason", step: int) -> None:
+        """Put `reason` `step` places further down in its list (up when negative), and number the list anew."""
+        entries = list(self.select_for_update().filter(kind=reason.kind))
+        place = next(index for index, entry in enumerate(entries) if entry.pk == reason.pk)
+        entries.insert(max(0, place + step), entries.pop(place))
+        for position, entry in enumerate(entries):
+            entry.position = position
+        self.bulk_update(entries, ["position"])
+
 
 class Reason(models.Model):
     """An entry of a kept list of reasons: why a lead is rejected, lost or removed."""
@@ -81,7 +103,7 @@ class Reason(models.Model):
         REMOVAL = "removal", _("removal (a lead is taken out)")
 
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
-    text = models.CharField(_("reason"), max_length=150)
+    text = models.CharField(_("reason"), max_length=150, validators=[validate_text])
     needs_attempts = models.BooleanField(
         _("needs recorded attempts"),
         default=False,
@@ -94,7 +116,14 @@ class Reason(models.Model):
 
     class Meta:
         ordering = ["kind", "position", "pk"]
-        constraints = [models.UniqueConstraint("kind", Lower("text"), name="reason_is_unique_in_its_list")]
+        constraints = [
+            models.UniqueConstraint(
+                "kind",
+                Lower("text"),
+                name="reason_is_unique_in_its_list",
+                violation_error_message=_("This reason is in the list already."),
+            )
+        ]
 
     def __str__(self) -> str:
         return gettext(self.text) if self.text else ""
