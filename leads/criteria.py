@@ -4,6 +4,9 @@ import dataclasses
 import datetime
 
 from django.db import transaction
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from accounts import access
@@ -81,17 +84,39 @@ def answer(lead: Lead, key: str, value: str, *, by: User | None, at: datetime.da
     Lead.objects.filter(pk=lead.pk).update(updated_at=at)
 
 
+class OutdatedEdit(Exception):
+    """Another version was put in force after the one that was edited; the text says by whom and when."""
+
+
 @transaction.atomic
 def put_in_force(
-    criteria: list[dict], *, threshold: int, note: str, by: User | None, at: datetime.datetime
+    criteria: list[dict],
+    *,
+    threshold: int,
+    note: str,
+    by: User | None,
+    at: datetime.datetime,
+    edited_version: int | None = None,
 ) -> CriteriaSet:
     """Make the next version of the criteria, in force from `at`.
 
     `criteria` are dicts with key, text, is_required and weight, in their order. Earlier versions stay as they are.
+    Raises NotAllowed, and OutdatedEdit when `edited_version` is given and isn't the latest any more.
     """
     if not access.may(by, access.DECIDE_CRITERIA):
         raise access.NotAllowed(_("Only the director puts criteria in force."))
-    latest = CriteriaSet.objects.select_for_update().order_by("-version").first()
+    list(CriteriaSet.objects.select_for_update())  # two directors saving at once wait here
+    latest = CriteriaSet.objects.select_related("created_by").order_by("-version").first()
+    if edited_version is not None and latest and latest.version != edited_version:
+        raise OutdatedEdit(
+            _("%(who)s put version %(version)s in force on %(when)s, while you were editing version %(edited)s.")
+            % {
+                "who": latest.created_by or _("The system"),
+                "version": latest.version,
+                "when": date_format(timezone.localtime(latest.in_force_at), "DATETIME_FORMAT"),
+                "edited": edited_version,
+            }
+        )
     made = CriteriaSet.objects.create(
         version=latest.version + 1 if latest else 1, threshold=threshold, note=note, created_by=by, in_force_at=at
     )
@@ -99,3 +124,41 @@ def put_in_force(
         Criterion(criteria_set=made, position=position, **row) for position, row in enumerate(criteria)
     )
     return made
+
+
+def new_key(text: str, used: set[str]) -> str:
+    """A key for a new criterion that no version has ever used: an old answer must never count for a new question."""
+    stem = slugify(text)[:40].strip("-") or "criterion"
+    key, number = stem, 2
+    while key in used:
+        key, number = f"{stem}-{number}", number + 1
+    return key
+
+
+def changes(before: CriteriaSet | None, after: CriteriaSet) -> list[str]:
+    """What the version `after` changed, in sentences; empty when there was no version `before`."""
+    if before is None:
+        return []
+    old = {criterion.key: criterion for criterion in before.criteria.all()}
+    new = {criterion.key: criterion for criterion in after.criteria.all()}
+    words = [
+        _("Added: “%(text)s” (%(worth)s)") % {"text": criterion, "worth": criterion.worth}
+        for key, criterion in new.items()
+        if key not in old
+    ]
+    words += [_("Removed: “%(text)s”") % {"text": criterion} for key, criterion in old.items() if key not in new]
+    for key, criterion in new.items():
+        if key in old and old[key].text != criterion.text:
+            words.append(_("Reworded: “%(old)s” is now “%(new)s”") % {"old": old[key], "new": criterion})
+        if key in old and old[key].worth != criterion.worth:
+            words.append(
+                _("“%(text)s”: %(old)s before, now %(new)s")
+                % {"text": criterion, "old": old[key].worth, "new": criterion.worth}
+            )
+    if before.threshold != after.threshold:
+        words.append(
+            _("Points needed: %(old)s before, now %(new)s") % {"old": before.threshold, "new": after.threshold}
+        )
+    if [key for key in old if key in new] != [key for key in new if key in old]:
+        words.append(_("The order was changed"))
+    return words

@@ -4,7 +4,7 @@ import datetime
 
 from django.conf import settings
 from django.db import models
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from leads.normalise import validate_text
@@ -56,6 +56,13 @@ class Criterion(models.Model):
 
     def __str__(self) -> str:
         return gettext(self.text) if self.text else ""
+
+    @property
+    def worth(self) -> str:
+        """“required” or “2 points”."""
+        if self.is_required:
+            return gettext("required")
+        return ngettext("%(count)s point", "%(count)s points", self.weight) % {"count": self.weight}
 
 
 class CriterionAnswer(models.Model):
