@@ -96,9 +96,7 @@ def register_lead(
         Lead.objects.present().filter(contact=contact, campaign=campaign).order_by("pk").first() if is_known else None
     )
     if there:
-        LeadEvent.objects.record(
-            there, LeadEvent.Kind.REGISTERED_AGAIN, by=by, at=at, note=str(details.get("note") or "")
-        )
+        _register_again(there, product, other_products or [], submission_key, by=by, at=at, **details)
         return Registered(there, is_new=False, is_known_contact=True)
     lead = Lead.objects.create(
         contact=contact,
@@ -114,3 +112,29 @@ def register_lead(
         lead.other_products.set(other_products)
     LeadEvent.objects.record(lead, LeadEvent.Kind.REGISTERED, by=by, at=at, to_stage=lead.stage)
     return Registered(lead, is_new=True, is_known_contact=is_known)
+
+
+def _register_again(
+    lead: Lead,
+    product: Product | None,
+    other_products: list[Product],
+    submission_key: uuid.UUID | None,
+    *,
+    by: User | None,
+    at: datetime.datetime,
+    **details: object,
+) -> None:
+    """Keep what a second meeting in the same campaign told: blank fields are filled in, the note joins the timeline."""
+    key = str(submission_key or "")
+    kind = LeadEvent.Kind.REGISTERED_AGAIN
+    if key and lead.events.filter(kind=kind, data__submission_key=key).exists():
+        return
+    wanted = [item for item in (product, *other_products) if item]
+    if wanted and lead.product_id is None:
+        lead.product = wanted[0]
+    lead.other_products.add(*(item for item in wanted if item.pk != lead.product_id))
+    lead.preferred_meeting_time = lead.preferred_meeting_time or str(details.get("preferred_meeting_time") or "")
+    lead.save()
+    LeadEvent.objects.record(
+        lead, kind, by=by, at=at, note=str(details.get("note") or ""), **({"submission_key": key} if key else {})
+    )

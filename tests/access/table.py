@@ -62,4 +62,42 @@ accounts:team_edit                    POST    pk=team                        in 
 
 # Leads
 leads:lead_detail                     GET     pk=lead                        in    200   200   200   200   200   200   200   200
+
+# Campaigns and expenses
+leads:campaign_list                   GET     -                              in    200   200   200   200   200   200   200   200
+leads:campaign_detail                 GET     pk=campaign                    in    200   200   200   200   200   200   200   200
+leads:campaign_add                    GET     -                              in    200   403   403   403   403   200   403   403
+leads:campaign_add                    POST    -                              in    done  403   403   403   403   done  403   403
+leads:campaign_edit                   GET     pk=campaign                    in    200   403   403   403   403   200   403   403
+leads:campaign_edit                   POST    pk=campaign                    in    done  403   403   403   403   done  403   403
+leads:expense_list                    GET     -                              in    200   200   200   200   200   200   200   200
+leads:expense_add                     POST    campaign_pk=campaign           in    done  403   403   403   403   done  403   403
+leads:expense_edit                    GET     pk=expense                     in    200   403   403   403   403   200   403   403
+leads:expense_edit                    POST    pk=expense                     in    done  403   403   403   403   done  403   403
+leads:expense_withdraw                POST    pk=expense                     in    done  403   403   403   403   done  403   403
+leads:expense_restore                 POST    pk=expense                     in    done  403   403   403   403   done  403   403
+
+# Stand mode
+leads:stand                           GET     pk=event                       in    200   200   200   200   200   200   403   403
+leads:stand                           GET     pk=campaign                    in    404   404   404   404   404   404   403   403
+leads:stand                           POST    pk=event                       in    done  done  done  done  done  done  403   403
+leads:stand_match                     POST    pk=event                       in    200   200   200   200   200   200   403   403
+
+# Kept lists and criteria
+leads:channel_list                    GET     -                              in    200   200   200   200   200   200   200   200
+leads:channel_list                    POST    -                              in    done  403   403   403   403   done  403   done
+leads:channel_edit                    GET     pk=channel                     in    200   403   403   403   403   200   403   200
+leads:channel_edit                    POST    pk=channel                     in    done  403   403   403   403   done  403   done
+leads:product_list                    GET     -                              in    200   200   200   200   200   200   200   200
+leads:product_list                    POST    -                              in    done  403   403   403   403   done  403   done
+leads:product_edit                    GET     pk=product                     in    200   403   403   403   403   200   403   200
+leads:product_edit                    POST    pk=product                     in    done  403   403   403   403   done  403   done
+leads:reason_list                     GET     -                              in    200   200   200   200   200   200   200   200
+leads:reason_list                     POST    -                              in    done  403   403   403   403   done  403   done
+leads:reason_edit                     GET     pk=reason                      in    200   403   403   403   403   200   403   200
+leads:reason_edit                     POST    pk=reason                      in    done  403   403   403   403   done  403   done
+leads:reason_move                     POST    pk=reason                      in    done  403   403   403   403   done  403   done
+leads:criteria                        GET     -                              in    200   200   200   200   200   200   200   200
+leads:criteria_edit                   GET     -                              in    403   403   403   403   403   200   403   403
+leads:criteria_edit                   POST    -                              in    403   403   403   403   403   done  403   403
 """

@@ -1,5 +1,6 @@
 """What the access table acts on: the cast, one of each thing (sales' things are Sam's), and a valid body per route."""
 
+import uuid
 from types import SimpleNamespace
 from typing import Any
 
@@ -112,4 +113,29 @@ BODIES: dict[str, Any] = {
     },
     "accounts:team_add": lambda world: {"name": "Sales West"},
     "accounts:team_edit": lambda world: {"name": "Sales Far North"},
+    "leads:campaign_add": lambda world: {"name": "Expo", "channel": world.channel.pk, "starts_on": "2026-03-02"},
+    "leads:campaign_edit": lambda world: {
+        "name": "Renamed",
+        "channel": world.channel.pk,
+        "starts_on": "2026-03-02",
+        "seen_at": world.campaign.updated_at.isoformat(),
+    },
+    "leads:expense_add": lambda world: {"spent_on": "2026-03-02", "amount": "50"},
+    "leads:expense_edit": lambda world: {"spent_on": "2026-03-03", "amount": "60"},
+    "leads:stand": lambda world: {"name": "Anna", "met_on": "2026-03-02", "submission_key": str(uuid.uuid4())},
+    "leads:stand_match": lambda world: {"email": world.contact.email, "phone": ""},
+    "leads:channel_list": lambda world: {"name": "Podcast", "audience": "mass", "is_active": "on"},
+    "leads:channel_edit": lambda world: {"name": "Podcast", "audience": "mass"},
+    "leads:product_list": lambda world: {"name": "Consulting", "cost_percent": "40", "is_active": "on"},
+    "leads:product_edit": lambda world: {"name": "Consulting", "cost_percent": "40"},
+    "leads:reason_list": lambda world: {"text": "Moved abroad", "is_active": "on"},
+    "leads:reason_edit": lambda world: {"text": "Never answers"},
+    "leads:reason_move": lambda world: {"direction": "down"},
+    "leads:criteria_edit": lambda world: {
+        "edited_version": 1,
+        "row-0-text": "Has a need",
+        "row-0-kind": "required",
+        "threshold": "0",
+        "note": "Simpler",
+    },
 }
