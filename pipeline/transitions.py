@@ -21,7 +21,7 @@ from accounts.access import NotAllowed, NotYours
 from accounts.models import Organisation, Role, User
 from leads import criteria
 from leads.models import Lead, LeadEvent, Reason, Stage
-from leads.models.leads import SELLING, WITH_SALES
+from leads.models.leads import SELLING, WITH_MARKETING, WITH_SALES
 from pipeline.assignment import next_rep
 from pipeline.models import Activity, Agreement, Handoff, Notification, Opportunity, Payment
 from pipeline.notify import notify
@@ -34,7 +34,7 @@ class TransitionError(Exception):
     """The step can't be taken from where the lead stands now; the text says why, and who changed it where that is known."""
 
 
-# From which stages each stage may be reached. Removal and restoring are apart: marketing removes what is in its hands.
+# From which stages each stage may be reached. Removal and restoring are apart: see REMOVABLE.
 MOVES: dict[Stage, set[Stage]] = {
     Stage.CONTACTED: {Stage.NEW},
     Stage.BRIEFED: {Stage.NEW, Stage.CONTACTED, Stage.WARM, Stage.RETURNED},
@@ -50,6 +50,9 @@ MOVES: dict[Stage, set[Stage]] = {
     Stage.WON: set(SELLING),
     Stage.LOST: set(SELLING),
 }
+
+# Marketing removes what is in its own hands; what sales has, sales returns first.
+REMOVABLE = set(WITH_MARKETING)
 
 # Steps that their own toast can take back, as long as nothing happened to the lead since.
 UNDOABLE = {
@@ -230,7 +233,7 @@ def remove(lead: Lead, reason: Reason | None, *, by: User | None, at: datetime.d
     _require(by, access.REMOVE_LEADS, _("Only marketing or the director removes leads."))
     reason = _require_reason(reason, Reason.Kind.REMOVAL)
     lead = _lock(lead)
-    if lead.stage in {*WITH_SALES, Stage.WON, Stage.LOST, Stage.REMOVED}:
+    if lead.stage not in REMOVABLE:
         raise TransitionError(
             _("The lead is now “%(stage)s”, so it can't be removed. %(who)s")
             % {"stage": Stage(lead.stage).label, "who": _who_and_when(lead)}

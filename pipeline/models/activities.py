@@ -24,12 +24,16 @@ class Activity(models.Model):
         WRONG_NUMBER = "wrong_number", _("wrong number")
 
     CONTACT_OUTCOMES = {Outcome.REACHED, Outcome.SENT}
-    # What can come of each; the forms offer these.
+    # What can come of each, in the words that fit; the forms offer these.
     OUTCOMES = {
-        Kind.CALL: [Outcome.REACHED, Outcome.NO_ANSWER, Outcome.WRONG_NUMBER],
-        Kind.EMAIL: [Outcome.SENT, Outcome.REACHED],
-        Kind.MEETING: [Outcome.REACHED, Outcome.NO_ANSWER],
-        Kind.DEMO: [Outcome.REACHED, Outcome.NO_ANSWER],
+        Kind.CALL: {
+            Outcome.REACHED: _("reached"),
+            Outcome.NO_ANSWER: _("no answer"),
+            Outcome.WRONG_NUMBER: _("wrong number"),
+        },
+        Kind.EMAIL: {Outcome.SENT: _("sent"), Outcome.REACHED: _("answered")},
+        Kind.MEETING: {Outcome.REACHED: _("took place"), Outcome.NO_ANSWER: _("nobody came")},
+        Kind.DEMO: {Outcome.REACHED: _("took place"), Outcome.NO_ANSWER: _("nobody came")},
     }
 
     lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="activities")
@@ -48,7 +52,8 @@ class Activity(models.Model):
         indexes = [models.Index(fields=["lead", "at"]), models.Index(fields=["by", "at"])]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()}: {self.get_outcome_display()}"
+        outcome = self.OUTCOMES[self.Kind(self.kind)].get(self.Outcome(self.outcome)) or self.get_outcome_display()
+        return f"{self.get_kind_display()}: {outcome}"
 
     @property
     def is_contact(self) -> bool:

@@ -5,6 +5,7 @@ import datetime
 from django.conf import settings
 from django.db import models
 from django.db.models import Case, F, Q, When
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -35,6 +36,18 @@ class HandoffQuerySet(models.QuerySet["Handoff"]):
     def running(self, clock: Clock) -> "HandoffQuerySet":
         """Those whose `clock` hasn't stopped."""
         return self.awaiting_first_contact() if clock == Clock.FIRST_CONTACT else self.pending()
+
+    def with_clock(self, clock: Clock, state: str, at: datetime.datetime) -> "HandoffQuerySet":
+        """Those whose `clock` is overdue, running (in time so far), kept or late at `at`."""
+        due = F(f"{clock}_due_at")
+        if state == ClockState.OVERDUE:
+            return self.overdue(clock, at)
+        if state == ClockState.RUNNING:
+            return self.running(clock).filter(**{f"{clock}_due_at__gte": at})
+        stopped = self.annotate(
+            stopped_at=Coalesce("first_contact_at", "decided_at") if clock == Clock.FIRST_CONTACT else F("decided_at")
+        )
+        return stopped.filter(stopped_at__lte=due) if state == ClockState.KEPT else stopped.filter(stopped_at__gt=due)
 
     def to_alert(self, clock: Clock, at: datetime.datetime) -> "HandoffQuerySet":
         """Those of whose running `clock` somebody should have been told by `at` and wasn't yet."""
@@ -172,10 +185,9 @@ class Handoff(models.Model):
         return [
             {
                 "label": clock.label,
-                "state": "ok" if state == ClockState.RUNNING else state.value,
+                "state": self.clock_state(clock, at).value,
                 "due": getattr(self, f"{clock}_due_at"),
                 "done": self.first_contact_stopped_at if clock == Clock.FIRST_CONTACT else self.decided_at,
             }
             for clock in Clock
-            for state in [self.clock_state(clock, at)]
         ]

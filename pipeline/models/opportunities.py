@@ -1,5 +1,6 @@
 """Accepted leads in selling, and what clients pay."""
 
+import datetime
 from decimal import Decimal
 
 from django.conf import settings
@@ -22,6 +23,18 @@ class OpportunityQuerySet(models.QuerySet["Opportunity"]):
 
     def open(self) -> "OpportunityQuerySet":
         return self.filter(stage__in=SELLING)
+
+    def of_team(self, user: User) -> "OpportunityQuerySet":
+        """Those of `user`'s whole team."""
+        return self.filter(owner__team=user.team_id) if user.team_id else self.filter(owner=user)
+
+    def step_due(self, on: datetime.date) -> "OpportunityQuerySet":
+        """Open ones whose agreed next step is due by that day."""
+        return self.open().filter(next_step_on__lte=on)
+
+    def cold(self, at: datetime.datetime) -> "OpportunityQuerySet":
+        """Open ones whose client nobody has contacted for longer than was agreed."""
+        return self.open().filter(lead__cold_at__lte=at)
 
     def won(self) -> "OpportunityQuerySet":
         return self.filter(stage=Stage.WON)

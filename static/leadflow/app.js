@@ -214,9 +214,10 @@ addEventListener("keydown", (event) => {
     k: () => moveRow(-1),
     x: () => row && one('[name="selected"]', row)?.click(),
   };
-  // A page's own keys: the control marked with it in this row, else the one on the page (or in what lies above it).
+  // A page's own keys: the control marked with it in this row, else one of the page (or of what lies above it) that is in
+  // no row: a key must never act on a row that isn't the focused one.
   const own = event.key.length === 1 && /[a-z]/.test(event.key) && `[data-key="${event.key}"]`;
-  const control = own && ((row && one(own, row)) || one(own, overlay || one("main") || document));
+  const control = own && ((row && one(own, row)) || all(own, overlay || one("main") || document).find((each) => !rowOf(each)));
   const act = control ? () => control.click() : acts[event.key];
   if (act) { event.preventDefault(); act(); }
 });

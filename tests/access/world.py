@@ -6,10 +6,12 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.test import Client
+from django.utils import timezone
 
 from accounts.access import SCOPES
 from accounts.models import ApiToken, Role, Team, User
 from leads.models import LeadEvent
+from pipeline import transitions
 from pipeline.defaults import create_defaults
 from tests import factories
 from tests.factories import NOON, PASSWORD
@@ -55,6 +57,11 @@ def build() -> World:
     world.sams_contacted_handoff = factories.a_contacted_handoff(world.sam, by=world.mia)
     world.sams_opportunity = factories.an_opportunity(world.sam, by=world.mia)
     world.sams_won_opportunity = factories.a_won_opportunity(world.sam, by=world.mia)
+    world.sams_lead = world.sams_handoff.lead
+    world.ready_lead = factories.meet_criteria(factories.a_lead(by=world.mia), by=world.mia)
+    world.removed_lead = factories.a_lead(by=world.mia)
+    transitions.remove(world.removed_lead, factories.reason("removal"), by=world.mia, at=NOON)
+    world.sams_notification = world.sam.notifications.unread().first()
     return world
 
 
@@ -137,5 +144,35 @@ BODIES: dict[str, Any] = {
         "row-0-kind": "required",
         "threshold": "0",
         "note": "Simpler",
+    },
+    "pipeline:handoff_reject": lambda world: {"reason": factories.reason().pk, "missing": "The budget"},
+    "pipeline:handoff_reassign": lambda world: {"to": world.max.pk},
+    "pipeline:activity_log": lambda world: {"what": "call:reached"},
+    "pipeline:lead_brief": lambda world: {"brief": "Wants to count visitors"},
+    "pipeline:lead_hand_over": lambda world: {"to": world.sam.pk},
+    "pipeline:leads_hand_over": lambda world: {"selected": [world.qualified_lead.pk], "confirmed": "1"},
+    "pipeline:lead_remove": lambda world: {"reason": factories.reason("removal").pk},
+    "pipeline:opportunity_detail": lambda world: {
+        "next_step": "Call on Monday",
+        "seen_at": world.sams_opportunity.updated_at.isoformat(),
+    },
+    "pipeline:opportunity_move": lambda world: {"stage": "demo"},
+    "pipeline:opportunity_win": lambda world: {"amount": "1000", "happened_on": timezone.localdate().isoformat()},
+    "pipeline:opportunity_lose": lambda world: {"reason": factories.reason("loss").pk},
+    "pipeline:payment_add": lambda world: {
+        "paid_on": timezone.localdate().isoformat(),
+        "amount": "10",
+        "submission_key": "6f6fa2a7-6e0c-4c3b-8a71-1f9d3f0f8a11",
+    },
+    "pipeline:agreement": lambda world: {
+        "first_contact_days": 5,
+        "verdict_days": 10,
+        "day_kind": "working",
+        "remind_days": 1,
+        "manager_days": 1,
+        "director_days": 2,
+        "cold_days": 14,
+        "unreachable_attempts": 3,
+        "seen_version": 1,
     },
 }

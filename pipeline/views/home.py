@@ -1,0 +1,157 @@
+"""My day: what is due from the person who looks, the most urgent first."""
+
+import datetime
+
+from django.contrib.auth.decorators import login_required
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from accounts import access
+from accounts.models import Role, User
+from leads.models import Lead, Stage
+from pipeline.models import Activity, Agreement, Handoff, Opportunity
+from pipeline.sla import Clock
+from pipeline.views.handoffs import as_row, in_scope, scope_of
+
+SHOWN = 8  # rows of one section; the rest is behind its “All”
+
+
+@login_required
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    user, now = request.user, timezone.now()
+    if access.may(user, access.SALES):
+        sections = _for_sales(request, now)
+    elif access.may(user, access.MARKETING):
+        sections = _for_marketing(user, now)
+    elif user.role == Role.ADMIN:
+        sections = []
+    else:
+        sections = [_handoffs(user, now, Handoff.objects.visible_to(user), _("Overdue, all teams"), {"scope": "all"})]
+    context = {
+        "sections": [section for section in sections if section["rows"]],
+        "teams": _overdue_by_team(user, now) if user.role in {Role.DIRECTOR, Role.VIEWER} else None,
+        "outcomes": Activity.OUTCOMES,
+        "here": request.get_full_path(),
+        "today": timezone.localdate(now),
+        "is_admin": user.role == Role.ADMIN,
+    }
+    return render(request, "pipeline/home.html", context)
+
+
+def _section(kind: str, title: str, rows: QuerySet | list, url: str, **extra: object) -> dict:
+    rows = list(rows[: SHOWN + 1])
+    return {"kind": kind, "title": title, "rows": rows[:SHOWN], "has_more": len(rows) > SHOWN, "url": url, **extra}
+
+
+def _address(name: str, **parameters: object) -> str:
+    return f"{reverse(name)}?{urlencode(parameters, doseq=True)}" if parameters else reverse(name)
+
+
+def _handoffs(user: User, now: datetime.datetime, handoffs: QuerySet, title: str, link: dict) -> dict:
+    """Handoffs with a clock that is overdue or due soon (for oneself: all that wait), the first due on top."""
+    if link.get("scope") != "mine":
+        handoffs = handoffs.filter(Q(first_contact_at=None, first_contact_due_at__lt=now) | Q(verdict_due_at__lt=now))
+    waiting = handoffs.pending().with_next_due().for_list().order_by("next_due_at", "pk")
+    section = _section("handoffs", title, waiting, _address("pipeline:inbox", **link))
+    section["rows"] = [as_row(handoff, user) for handoff in section["rows"]]
+    return section
+
+
+def _for_sales(request: HttpRequest, now: datetime.datetime) -> list[dict]:
+    """A rep's own leads; a manager's team, where only what burns concerns them."""
+    user, scope, today = request.user, scope_of(request), timezone.localdate(now)
+    opportunities = Opportunity.objects.visible_to(user).for_list()
+    opportunities = opportunities.of_team(user) if scope == "team" else opportunities.filter(owner=user)
+    title = _("Overdue in your team") if scope == "team" else _("Waiting for your contact or verdict")
+    whose = {"team": user.team_id} if scope == "team" and user.team_id else {"owner": user.pk}
+    return [
+        _handoffs(user, now, in_scope(user, scope), title, {"scope": scope}),
+        _section(
+            "opportunities",
+            _("Next steps due"),
+            opportunities.step_due(today).order_by("next_step_on", "pk"),
+            _address("pipeline:opportunity_list", **whose),
+        ),
+        _section(
+            "opportunities",
+            _("Gone cold: nobody has been in touch"),
+            opportunities.cold(now).order_by("lead__cold_at", "pk"),
+            _address("pipeline:opportunity_list", **whose),
+        ),
+    ]
+
+
+def _for_marketing(user: User, now: datetime.datetime) -> list[dict]:
+    """What is in marketing's hands: one's own leads and those without an owner; for an SDR, everybody's."""
+    leads = Lead.objects.visible_to(user).for_list()
+    if user.role != Role.SDR:
+        leads = leads.filter(Q(owner=user) | Q(owner=None))
+    quiet = now - datetime.timedelta(days=Agreement.objects.in_force(now).cold_days)
+    silent = Q(last_contact_at__lt=quiet) | Q(last_contact_at=None)
+
+    def of(stage: Stage, title: str, rows: QuerySet, action: str) -> dict:
+        return _section("leads", title, rows, _address("leads:lead_list", stage=stage), action=action)
+
+    return [
+        of(
+            Stage.RETURNED,
+            _("Returned by sales"),
+            leads.filter(stage=Stage.RETURNED).order_by("pk"),
+            _("Answer"),
+        ),
+        of(
+            Stage.QUALIFIED,
+            _("Qualified, not handed over yet"),
+            leads.filter(stage=Stage.QUALIFIED).order_by("pk"),
+            _("Hand over"),
+        ),
+        of(Stage.NEW, _("New, not contacted yet"), leads.filter(stage=Stage.NEW).order_by("pk"), _("Contact")),
+        of(
+            Stage.WARM,
+            _("Warm, long without contact"),
+            leads.filter(silent, stage=Stage.WARM).order_by("pk"),
+            _("Contact"),
+        ),
+    ]
+
+
+def _overdue_by_team(user: User, now: datetime.datetime) -> list[dict]:
+    """For each team with pending handoffs: how many wait, and how many are overdue by each clock."""
+    counts = (
+        Handoff.objects.visible_to(user)
+        .pending()
+        .values("assigned_to__team", "assigned_to__team__name")
+        .annotate(
+            pending=Count("pk"),
+            first_contact=Count("pk", filter=Q(first_contact_at=None, first_contact_due_at__lt=now)),
+            verdict=Count("pk", filter=Q(verdict_due_at__lt=now)),
+        )
+        .order_by("-verdict", "-first_contact", "assigned_to__team__name")
+    )
+    return [
+        {
+            "name": row["assigned_to__team__name"] or _("Without a team"),
+            "pending": row["pending"],
+            "pending_url": _address(
+                "pipeline:handoff_list", team=row["assigned_to__team"] or "none", verdict="pending"
+            ),
+            "clocks": [
+                {
+                    "label": clock.label,
+                    "count": row[clock.value],
+                    "url": _address(
+                        "pipeline:handoff_list", team=row["assigned_to__team"] or "none", clock=clock, state="overdue"
+                    ),
+                }
+                for clock in Clock
+            ],
+        }
+        for row in counts
+    ]

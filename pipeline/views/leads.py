@@ -1,0 +1,218 @@
+"""What marketing and sales do with a lead: the panel on its page, the steps of the funnel, handing over many at once."""
+
+import uuid
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts import access
+from accounts.access import can_sell_for
+from leads import criteria
+from leads.models import Lead, LeadEvent, Stage
+from pipeline import transitions
+from pipeline.forms import ActivityForm, BriefForm, HandOverForm, RemoveForm
+from pipeline.models import Activity, Handoff
+from pipeline.transitions import MOVES, TransitionError
+from pipeline.views.handoffs import answer, as_row
+from pipeline.views.steps import back, explained, require, say_done
+
+MOST_AT_ONCE = 500  # leads in one bulk hand-over: what fits into one request
+
+
+def _lead(request: HttpRequest, pk: int) -> Lead:
+    return get_object_or_404(Lead.objects.visible_to(request.user).select_related("contact__company", "product"), pk=pk)
+
+
+def _page_of(lead: Lead) -> str:
+    return reverse("leads:lead_detail", args=[lead.pk])
+
+
+@login_required
+@require_safe
+def lead_panel(request: HttpRequest, pk: int) -> HttpResponse:
+    """Fragment for the lead's page: its clocks, its handoff, its opportunity, and what one can do next."""
+    lead = _lead(request, pk)
+    now = timezone.now()
+    handoff = Handoff.objects.filter(lead=lead).for_list().select_related("decided_by").order_by("-pk").first()
+    opportunity = lead.opportunities.select_related("owner", "lost_reason").order_by("-pk").first()
+    qualifies, hands_over = (
+        access.may(request.user, access.QUALIFY_LEADS),
+        access.may(request.user, access.HAND_OVER_LEADS),
+    )
+    if handoff is not None and handoff.is_pending:
+        logs = can_sell_for(request.user, handoff.assigned_to)
+    elif opportunity is not None and lead.stage not in MOVES[Stage.QUALIFIED]:
+        logs = can_sell_for(request.user, opportunity.owner)
+    else:
+        logs = qualifies
+    context = {
+        "lead": lead,
+        "row": as_row(handoff, request.user) if handoff else None,
+        "opportunity": opportunity,
+        "outcomes": Activity.OUTCOMES,
+        "submission_key": uuid.uuid4(),
+        "page_url": _page_of(lead),
+        "is_cold": lead.cold_at is not None and lead.cold_at <= now,
+        "judgement": criteria.judge(lead, at=now) if qualifies and lead.stage in MOVES[Stage.QUALIFIED] else None,
+        "may_log": logs and not lead.is_removed,
+        "may_qualify": qualifies and lead.stage in MOVES[Stage.QUALIFIED],
+        "may_keep_warm": qualifies and lead.stage in MOVES[Stage.WARM],
+        "may_brief": qualifies and not lead.is_removed,
+        "may_hand_over": hands_over and lead.stage in MOVES[Stage.HANDED_OVER],
+        "may_remove": access.may(request.user, access.REMOVE_LEADS) and lead.stage in transitions.REMOVABLE,
+        "may_restore": access.may(request.user, access.REMOVE_LEADS) and lead.is_removed,
+    }
+    return render(request, "pipeline/lead_panel.html", context)
+
+
+@login_required
+@require_POST
+def activity_log(request: HttpRequest, pk: int) -> HttpResponse:
+    lead = _lead(request, pk)
+    form = ActivityForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, " ".join(error for errors in form.errors.values() for error in errors))
+    else:
+        kind, outcome = form.cleaned_data["what"]
+        with explained(request):
+            activity = transitions.log_activity(
+                lead,
+                kind,
+                outcome,
+                by=request.user,
+                at=timezone.now(),
+                note=form.cleaned_data["note"],
+                submission_key=form.cleaned_data["submission_key"],
+            )
+            said = _("%(activity)s recorded for %(lead)s.") % {"activity": activity, "lead": lead}
+            say_done(request, said[:1].upper() + said[1:], lead, LeadEvent.Kind.ACTIVITY)
+    handoff = lead.handoffs.order_by("-pk").first()
+    return answer(request, handoff) if handoff else back(request, _page_of(lead))
+
+
+@login_required
+@require_POST
+def lead_qualify(request: HttpRequest, pk: int) -> HttpResponse:
+    lead = _lead(request, pk)
+    with explained(request):
+        transitions.qualify(lead, by=request.user, at=timezone.now())
+        say_done(request, _("%(lead)s is qualified.") % {"lead": lead}, lead, LeadEvent.Kind.QUALIFIED)
+    return back(request, _page_of(lead))
+
+
+@login_required
+@require_POST
+def lead_keep_warm(request: HttpRequest, pk: int) -> HttpResponse:
+    lead = _lead(request, pk)
+    with explained(request):
+        transitions.keep_warm(lead, by=request.user, at=timezone.now())
+        say_done(request, _("%(lead)s is kept warm.") % {"lead": lead}, lead, LeadEvent.Kind.WARM)
+    return back(request, _page_of(lead))
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def lead_brief(request: HttpRequest, pk: int) -> HttpResponse:
+    require(request, access.QUALIFY_LEADS)
+    lead = _lead(request, pk)
+    form = BriefForm(request.POST or None, initial={"brief": lead.brief})
+    if request.method == "POST" and form.is_valid():
+        with explained(request, form):
+            transitions.record_brief(lead, form.cleaned_data["brief"], by=request.user, at=timezone.now())
+            messages.success(request, _("Brief saved."))
+            return back(request, _page_of(lead))
+    return render(request, "pipeline/lead_brief.html", {"lead": lead, "form": form})
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def lead_hand_over(request: HttpRequest, pk: int) -> HttpResponse:
+    require(request, access.HAND_OVER_LEADS)
+    lead = _lead(request, pk)
+    form = HandOverForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        with explained(request, form):
+            handoff = transitions.hand_over(lead, by=request.user, at=timezone.now(), **form.cleaned_data)
+            said = _("%(lead)s handed over to %(rep)s.") % {"lead": lead, "rep": handoff.assigned_to}
+            say_done(request, said, lead, LeadEvent.Kind.HANDED_OVER)
+            return back(request, _page_of(lead))
+    return render(request, "pipeline/lead_hand_over.html", {"lead": lead, "form": form})
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def lead_remove(request: HttpRequest, pk: int) -> HttpResponse:
+    require(request, access.REMOVE_LEADS)
+    lead = _lead(request, pk)
+    form = RemoveForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        with explained(request, form):
+            transitions.remove(lead, form.cleaned_data["reason"], by=request.user, at=timezone.now())
+            say_done(request, _("%(lead)s removed.") % {"lead": lead}, lead, LeadEvent.Kind.REMOVED)
+            return back(request, _page_of(lead))
+    return render(request, "pipeline/lead_remove.html", {"lead": lead, "form": form})
+
+
+@login_required
+@require_POST
+def lead_restore(request: HttpRequest, pk: int) -> HttpResponse:
+    lead = _lead(request, pk)
+    with explained(request):
+        transitions.restore(lead, by=request.user, at=timezone.now())
+        messages.success(request, _("%(lead)s is back where it stood.") % {"lead": lead})
+    return back(request, _page_of(lead))
+
+
+@login_required
+@require_POST
+def undo(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take back one's own last step, as its toast offers."""
+    leads = Lead.objects.visible_to(request.user)
+    event = get_object_or_404(LeadEvent.objects.filter(lead__in=leads).select_related("lead__contact"), pk=pk)
+    with explained(request):
+        transitions.undo(event, by=request.user, at=timezone.now())
+        messages.success(request, _("Undone: “%(step)s”.") % {"step": event.get_kind_display()})
+    return back(request, _page_of(event.lead), to_referrer=True)
+
+
+@login_required
+@require_POST
+def leads_hand_over(request: HttpRequest) -> HttpResponse:
+    """Hand over the selected leads: asks to whom, does each by itself, and says of each what became of it.
+
+    `selected` are ids of leads; `confirmed` says that the question was answered.
+    """
+    require(request, access.HAND_OVER_LEADS)
+    wanted = {int(pk) for pk in request.POST.getlist("selected") if pk.isascii() and pk.isdigit() and len(pk) < 19}
+    if len(wanted) > MOST_AT_ONCE:
+        text = _("You selected %(count)s leads; at most %(most)s can be handed over at once. Nothing was done.")
+        messages.error(request, text % {"count": len(wanted), "most": MOST_AT_ONCE})
+        return back(request, reverse("leads:lead_list"))
+    leads = list(Lead.objects.visible_to(request.user).filter(pk__in=wanted).for_list().order_by("qualified_at", "pk"))
+    if not leads:
+        messages.error(request, _("Select the leads first."))
+        return back(request, reverse("leads:lead_list"))
+    form = HandOverForm(request.POST if "confirmed" in request.POST else None)
+    if not form.is_valid():
+        ready = [lead for lead in leads if lead.stage in MOVES[Stage.HANDED_OVER]]
+        context = {"leads": leads, "ready": ready, "form": form}
+        return render(request, "pipeline/leads_hand_over.html", context)
+    results = []
+    for lead in leads:
+        try:
+            handoff = transitions.hand_over(lead, by=request.user, at=timezone.now(), **form.cleaned_data)
+            results.append({"lead": lead, "rep": handoff.assigned_to, "why_not": ""})
+        except TransitionError as refusal:
+            results.append({"lead": lead, "rep": None, "why_not": str(refusal)})
+    done = sum(1 for result in results if result["rep"])
+    said = ngettext("%(done)s lead handed over.", "%(done)s leads handed over.", done) % {"done": done}
+    messages.add_message(request, messages.SUCCESS if done else messages.WARNING, said)
+    context = {"results": results, "done": done, "left": len(results) - done}
+    return render(request, "pipeline/leads_hand_over.html", context)
