@@ -4,7 +4,7 @@ It knows nothing of people; it lives in the lowest layer because every list, the
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
 from django.core import signing
@@ -27,6 +27,7 @@ class Page(Generic[Row]):
 
     rows: list[Row]
     next_key: str
+    is_first: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,8 +38,13 @@ class Count:
     is_capped: bool
 
 
-def count_up_to(queryset: QuerySet, most: int = 10_000) -> Count:
-    """Count the rows, but stop after `most`: counting a whole table costs more than showing it."""
+def count_up_to(queryset: QuerySet, page: Page | None = None, most: int = 10_000) -> Count:
+    """Count the rows, but stop after `most`: counting a whole table costs more than showing it.
+
+    Given the `page` that is shown of them, the only page is its own count.
+    """
+    if page is not None and page.is_first and not page.next_key:
+        return Count(len(page.rows), False)
     number = queryset.order_by().values("pk")[: most + 1].count()
     return Count(min(number, most), number > most)
 
@@ -49,8 +55,8 @@ def keyset_page(
     """The page that `parameters["after"]` asks for, without COUNT or OFFSET.
 
     `order` is ("-pk",) or a field (or annotation) and "pk" as tie-breaker, each with "-" for descending; it must have an
-    index, and the program chooses it, never the request. Rows whose field is null come last, in two queries where they
-    begin. An `after` that this function hasn't made for this order is a 400.
+    index, and the program chooses it, never the request. Rows whose field is null come last. That makes two queries,
+    three where the nulls begin. An `after` that this function hasn't made for this order is a 400.
     """
     *fields, key = order
     field, tie = fields[0] if fields else None, _Column(queryset, key)
@@ -59,23 +65,35 @@ def keyset_page(
     signer = signing.Signer(salt=f"keyset {queryset.model._meta.label} {','.join(order)}")
     last = _read(signer, parameters.get(PARAMETER, ""))
 
-    if field is None:
-        rows = list(queryset.filter(tie.beyond(last[1]) if last else Q()).order_by(key)[: size + 1])
-        return _page(rows, size, lambda row: signer.sign_object([None, row.pk]))
+    column = _Column(queryset, field) if field else tie
+    found = _after(queryset, order, column, tie, last, size + 1)
+    # The keys first, of one table in the order of its index: a join may tempt the database into another order and a sort.
+    rows_by_pk = queryset.in_bulk([pk for *_value, pk in found[:size]])
+    rows = [rows_by_pk[pk] for *_value, pk in found[:size] if pk in rows_by_pk]
+    if len(found) <= size:
+        return Page(rows, "", is_first=last is None)
+    *value, pk = found[size - 1]
+    return Page(rows, signer.sign_object([_written(value[0]) if field else None, pk]), is_first=last is None)
 
-    column = _Column(queryset, field)
-    rows = []
+
+def _after(
+    queryset: QuerySet, order: tuple[str, ...], column: "_Column", tie: "_Column", last: list | None, most: int
+) -> list[tuple]:
+    """Up to `most` times (value of the ordered column, pk), from behind `last` on."""
+    names = [name.removeprefix("-") for name in order]
+    keys = queryset.order_by(*order).values_list(*names)
+    if column is tie:
+        return list(keys.filter(tie.beyond(last[1]) if last else Q())[:most])
+    found = []
     if last is None or last[0] is not None:
-        known = queryset.filter(**{f"{column.name}__isnull": False}) if column.may_be_null else queryset
-        if last:
-            known = known.filter(_beyond(column, tie, *last))
-        rows = list(known.order_by(field, key)[: size + 1])
-    if column.may_be_null and len(rows) <= size:
-        unknown = queryset.filter(**{f"{column.name}__isnull": True})
+        known = keys.filter(**{f"{column.name}__isnull": False}) if column.may_be_null else keys
+        found = list((known.filter(_beyond(column, tie, *last)) if last else known)[:most])
+    if column.may_be_null and len(found) < most:
+        unknown = keys.filter(**{f"{column.name}__isnull": True})
         if last and last[0] is None:
             unknown = unknown.filter(tie.beyond(last[1]))
-        rows += unknown.order_by(field, key)[: size + 1 - len(rows)]  # in the order of the same index
-    return _page(rows, size, lambda row: signer.sign_object([_written(getattr(row, column.name)), row.pk]))
+        found += unknown[: most - len(found)]
+    return found
 
 
 class _Column:
@@ -130,8 +148,3 @@ def _read(signer: signing.Signer, text: str) -> list | None:
         return signer.unsign_object(text)
     except (signing.BadSignature, UnicodeError) as error:
         raise BadRequest(_("This page's address is damaged. Please open the list anew.")) from error
-
-
-def _page(rows: list[Row], size: int, key_of: Callable[[Row], str]) -> Page[Row]:
-    more = len(rows) > size
-    return Page(rows[:size], key_of(rows[size - 1]) if more else "")

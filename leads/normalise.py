@@ -74,6 +74,11 @@ def _phone_term(word: str, country: str) -> str:
     return digits.removeprefix(prefix)
 
 
+def read_number(text: str | None) -> int | None:
+    """The id that `text` is, as an address or a hidden field carries it; None when it is none."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
 def validate_text(value: str) -> None:
     """Refuse what a database or a JSON reader can't hold: NUL characters and lone surrogates."""
     if "\x00" in value:

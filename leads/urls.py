@@ -1,11 +1,25 @@
 from django.urls import path
 
-from leads.views import campaigns, catalogue, criteria, leads, stand
+from leads.views import campaigns, catalogue, companies, contacts, criteria, export, leads, stand
 
 app_name = "leads"
 
 urlpatterns = [
+    path("leads/", leads.lead_list, name="lead_list"),
+    path("leads/filter/", leads.lead_filter, name="lead_filter"),
+    path("leads/export/", export.lead_export, name="lead_export"),
+    path("leads/add/", leads.lead_add, name="lead_add"),
+    path("leads/add/match/", leads.lead_match, name="lead_match"),
     path("leads/<int:pk>/", leads.lead_detail, name="lead_detail"),
+    path("leads/<int:pk>/edit/", leads.lead_edit, name="lead_edit"),
+    path("leads/<int:pk>/note/", leads.lead_note, name="lead_note"),
+    path("leads/<int:pk>/criterion/", leads.lead_criterion, name="lead_criterion"),
+    path("contacts/", contacts.contact_list, name="contact_list"),
+    path("contacts/<int:pk>/", contacts.contact_detail, name="contact_detail"),
+    path("contacts/<int:pk>/edit/", contacts.contact_edit, name="contact_edit"),
+    path("companies/", companies.company_list, name="company_list"),
+    path("companies/<int:pk>/", companies.company_detail, name="company_detail"),
+    path("companies/<int:pk>/edit/", companies.company_edit, name="company_edit"),
     path("campaigns/", campaigns.campaign_list, name="campaign_list"),
     path("campaigns/add/", campaigns.campaign_add, name="campaign_add"),
     path("campaigns/<int:pk>/", campaigns.campaign_detail, name="campaign_detail"),

@@ -61,7 +61,27 @@ accounts:team_edit                    GET     pk=team                        in 
 accounts:team_edit                    POST    pk=team                        in    403   403   403   403   403   403   403   done
 
 # Leads
+leads:lead_list                       GET     -                              in    200   200   200   200   200   200   200   200
+leads:lead_filter                     GET     -                              in    200   200   200   200   200   200   200   200
+leads:lead_export                     GET     -                              in    200   200   200   200   200   200   200   403
+leads:lead_add                        GET     -                              in    200   200   200   200   200   200   403   403
+leads:lead_add                        POST    -                              in    done  done  done  done  done  done  403   403
+leads:lead_match                      POST    -                              in    200   200   200   200   200   200   403   403
 leads:lead_detail                     GET     pk=lead                        in    200   200   200   200   200   200   200   200
+leads:lead_edit                       GET     pk=lead                        in    200   200   200   200   200   200   403   403
+leads:lead_edit                       POST    pk=lead                        in    done  done  done  done  done  done  403   403
+leads:lead_note                       POST    pk=lead                        in    done  done  done  done  done  done  403   403
+leads:lead_criterion                  POST    pk=lead                        in    done  done  403   403   403   done  403   403
+
+# Contacts and companies
+leads:contact_list                    GET     -                              in    200   200   200   200   200   200   200   200
+leads:contact_detail                  GET     pk=contact                     in    200   200   200   200   200   200   200   200
+leads:contact_edit                    GET     pk=contact                     in    200   200   200   200   200   200   403   403
+leads:contact_edit                    POST    pk=contact                     in    done  done  done  done  done  done  403   403
+leads:company_list                    GET     -                              in    200   200   200   200   200   200   200   200
+leads:company_detail                  GET     pk=company                     in    200   200   200   200   200   200   200   200
+leads:company_edit                    GET     pk=company                     in    200   200   200   200   200   200   403   403
+leads:company_edit                    POST    pk=company                     in    done  done  done  done  done  done  403   403
 
 # Campaigns and expenses
 leads:campaign_list                   GET     -                              in    200   200   200   200   200   200   200   200

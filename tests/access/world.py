@@ -120,6 +120,17 @@ BODIES: dict[str, Any] = {
     },
     "accounts:team_add": lambda world: {"name": "Sales West"},
     "accounts:team_edit": lambda world: {"name": "Sales Far North"},
+    "leads:lead_add": lambda world: {
+        "campaign": world.campaign.pk,
+        "name": "Anna",
+        "submission_key": str(uuid.uuid4()),
+    },
+    "leads:lead_match": lambda world: {"email": world.contact.email},
+    "leads:lead_edit": lambda world: {"version": "0", "preferred_meeting_time": "mornings"},
+    "leads:lead_note": lambda world: {"text": "Likes tea"},
+    "leads:lead_criterion": lambda world: {"key": "need", "value": "yes"},
+    "leads:contact_edit": lambda world: {"version": world.contact.version, "name": "Anna"},
+    "leads:company_edit": lambda world: {"version": world.company.updated_at.isoformat(), "name": "Acme"},
     "leads:campaign_add": lambda world: {"name": "Expo", "channel": world.channel.pk, "starts_on": "2026-03-02"},
     "leads:campaign_edit": lambda world: {
         "name": "Renamed",

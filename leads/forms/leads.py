@@ -1,0 +1,308 @@
+"""Input about leads: what a list is narrowed to, a new lead, and the facts of one that is there."""
+
+import datetime
+from collections.abc import Iterator
+from typing import Any
+
+from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db.models import F, Q
+from django.http import QueryDict
+from django.utils.formats import date_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _g
+from django.utils.translation import gettext_lazy as _
+
+from accounts import access
+from accounts.models import Organisation, Team, User
+from leads.forms.fields import DateInput
+from leads.forms.filters import FilterForm
+from leads.forms.stand import StandForm
+from leads.models import Campaign, Channel, Lead, Product, Stage
+from leads.models.leads import LeadQuerySet
+from leads.normalise import SEARCH_LENGTH, validate_text
+from leads.registration import Person
+
+NONE = "none"
+_SANE_DAYS = [MinValueValidator(datetime.date(1900, 1, 1)), MaxValueValidator(datetime.date(2999, 12, 31))]
+
+
+class _WithNone(forms.models.ModelChoiceIterator):
+    def __iter__(self) -> Iterator:
+        choices = super().__iter__()
+        yield next(choices)
+        yield NONE, self.field.none_label
+        yield from choices
+
+
+class OneOrNoneField(forms.ModelChoiceField):
+    """A record, or `none`: those that have none."""
+
+    iterator = _WithNone
+
+    def __init__(self, queryset: Any, none_label: str | Promise, **options: Any) -> None:
+        super().__init__(queryset, required=False, empty_label=_("Any"), **options)
+        self.none_label = none_label
+
+    def to_python(self, value: object) -> object:
+        return NONE if value == NONE else super().to_python(value)
+
+
+class LeadFilter(FilterForm):
+    """What the list of leads can be narrowed to. Every number's link to its leads is made of these.
+
+    `reached` are leads that reached that stage, in the days `from`…`to` of the organisation where they are given;
+    `then` those of them that reached another stage too, at most `within` days later (or, in faulty data, earlier).
+    """
+
+    ORDERS = {
+        "": (_("Newest first"), ("-registered_at", "-pk")),
+        "oldest": (_("Oldest first"), ("registered_at", "pk")),
+        "changed": (_("Last changed first"), ("-updated_at", "-pk")),
+    }
+
+    q = forms.CharField(label=_("Search"), required=False, max_length=SEARCH_LENGTH, validators=[validate_text])
+    stage = forms.MultipleChoiceField(
+        label=_("Stage"), choices=Stage.choices, required=False, widget=forms.CheckboxSelectMultiple
+    )
+    owner = OneOrNoneField(User.objects.all(), _("Nobody"), label=_("Owner"))
+    team = forms.ModelChoiceField(Team.objects.all(), label=_("Owner's team"), required=False, empty_label=_("Any"))
+    channel = forms.ModelChoiceField(Channel.objects.all(), label=_("Channel"), required=False, empty_label=_("Any"))
+    campaign = OneOrNoneField(Campaign.objects.order_by("-starts_on", "-pk"), _("None"), label=_("Campaign"))
+    product = OneOrNoneField(Product.objects.all(), _("None"), label=_("Product"))
+    reached = forms.ChoiceField(label=_("Reached the stage"), choices=[("", _("Any")), *Stage.choices], required=False)
+    then = forms.ChoiceField(label=_("and then"), choices=[("", _("Any")), *Stage.choices], required=False)
+    within = forms.IntegerField(label=_("within days"), required=False, min_value=0, max_value=36_500)
+    sort = forms.ChoiceField(
+        label=_("Order"), choices=[(name, label) for name, (label, _order) in ORDERS.items()], required=False
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, label in (("from", _("from")), ("to", _("to"))):  # words of Python can't be attributes
+            self.fields[name] = forms.DateField(label=label, required=False, widget=DateInput, validators=_SANE_DAYS)
+
+    @property
+    def is_narrowed(self) -> bool:
+        return any(value for name, value in self.cleaned_data.items() if name != "sort")
+
+    @property
+    def reached_stage(self) -> Stage | None:
+        """The stage that the days are about: dates alone mean the registration."""
+        wanted = self.cleaned_data
+        if wanted["reached"]:
+            return Stage(wanted["reached"])
+        return Stage.NEW if wanted["from"] or wanted["to"] or wanted["then"] else None
+
+    @property
+    def order(self) -> tuple[str, str]:
+        if not self.cleaned_data["sort"] and self.reached_stage:
+            return (f"-{self.reached_stage.reached_field}", "-pk")
+        return self.ORDERS[self.cleaned_data["sort"]][1]
+
+    def apply(self, leads: LeadQuerySet) -> LeadQuerySet:
+        wanted = self.cleaned_data
+        if wanted["q"]:
+            leads = leads.search(wanted["q"])
+        for name in ("owner", "campaign", "product"):
+            if wanted[name] == NONE:
+                leads = leads.filter(**{f"{name}__isnull": True})
+            elif wanted[name]:
+                leads = leads.filter(**{name: wanted[name]})
+        # The few ids are looked up first: knowing them, the database sees whether a channel has many leads or none.
+        if wanted["team"]:
+            leads = leads.filter(owner__in=list(wanted["team"].members.values_list("pk", flat=True)))
+        if wanted["channel"]:
+            leads = leads.filter(campaign__in=list(wanted["channel"].campaigns.values_list("pk", flat=True)))
+        return self._narrow_to_stages(leads)
+
+    def _narrow_to_stages(self, leads: LeadQuerySet) -> LeadQuerySet:
+        wanted, reached = self.cleaned_data, self.reached_stage
+        if wanted["stage"]:
+            leads = leads.filter(stage__in=wanted["stage"])
+        elif reached is None:
+            leads = leads.present()
+        elif reached != Stage.REMOVED:
+            leads = leads.counted()
+        if reached is None:
+            return leads
+        leads = leads.filter(**{f"{reached.reached_field}__isnull": False})
+        zone = Organisation.current().tzinfo
+        if wanted["from"]:
+            leads = leads.filter(**{f"{reached.reached_field}__gte": _midnight(wanted["from"], zone)})
+        if wanted["to"]:
+            after = wanted["to"] + datetime.timedelta(days=1)
+            leads = leads.filter(**{f"{reached.reached_field}__lt": _midnight(after, zone)})
+        if wanted["then"]:
+            then = Stage(wanted["then"]).reached_field
+            leads = leads.filter(**{f"{then}__isnull": False})
+            if wanted["within"] is not None:
+                days = datetime.timedelta(days=wanted["within"])
+                leads = leads.filter(**{f"{then}__lte": F(reached.reached_field) + days})
+        return leads
+
+    def chips(self) -> list[dict[str, str]]:
+        """The filters that are set, in words, each with the address that is left when it is taken away."""
+        wanted = self.cleaned_data
+        chips = [self._chip(_g("Search"), wanted["q"], "q")] if wanted["q"] else []
+        chips += [
+            self._chip(self.fields["stage"].label, Stage(stage).label, "stage", stage) for stage in wanted["stage"]
+        ]
+        for name in ("owner", "team", "channel", "campaign", "product"):
+            if value := wanted[name]:
+                text = self.fields[name].none_label if value == NONE else value
+                chips.append(self._chip(self.fields[name].label, text, name))
+        if reached := self.reached_stage:
+            chips.append(self._chip(_g("Reached"), self._reached_words(reached), "reached", "from", "to"))
+        if wanted["then"]:
+            words = Stage(wanted["then"]).label
+            if wanted["within"] is not None:
+                words = _g("%(stage)s within %(days)s days") % {"stage": words, "days": wanted["within"]}
+            chips.append(self._chip(_g("Then"), words, "then", "within"))
+        return chips
+
+    def _reached_words(self, stage: Stage) -> str:
+        start, end = (
+            date_format(self.cleaned_data[name], "SHORT_DATE_FORMAT") if self.cleaned_data[name] else ""
+            for name in ("from", "to")
+        )
+        return f"{stage.label} {start}–{end}" if start or end else str(stage.label)
+
+    def _chip(self, label: object, text: object, name: str, *others: str) -> dict[str, str]:
+        left: QueryDict = self.data.copy()
+        left.pop("after", None)
+        if name == "stage":
+            left.setlist("stage", [stage for stage in left.getlist("stage") if stage not in others])
+        else:
+            for each in (name, *others):
+                left.pop(each, None)
+        return {"label": str(label), "text": str(text), "left": f"?{left.urlencode()}"}
+
+
+def _midnight(day: datetime.date, zone: datetime.tzinfo) -> datetime.datetime:
+    return datetime.datetime.combine(day, datetime.time(), zone)
+
+
+class LeadForm(StandForm):
+    """A lead that comes from anywhere: what the stand asks, and where it came from."""
+
+    campaign = forms.ModelChoiceField(
+        Campaign.objects.order_by("-starts_on", "-pk"), label=_("Campaign"), empty_label=_("Choose…")
+    )
+    profile_url = forms.URLField(
+        label=_("Profile link"), required=False, max_length=300, assume_scheme="https", validators=[validate_text]
+    )
+    meet_other = forms.CharField(
+        label=_("Preferred meeting time"), required=False, max_length=100, validators=[validate_text]
+    )
+    met_on = forms.DateField(label=_("Met on"), required=False, widget=DateInput, validators=_SANE_DAYS)
+    page = forms.CharField(
+        label=_("Page or place it came from"), required=False, max_length=500, validators=[validate_text]
+    )
+
+    UTM = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
+
+    def __init__(self, data: object = None, *, today: datetime.date, campaign: Campaign | None = None) -> None:
+        super().__init__(data, today=today)
+        self.initial |= {"met_on": None, "campaign": campaign}
+        for name in self.UTM:
+            self.fields[name] = Lead._meta.get_field(name).formfield(label=name, required=False)
+
+    def clean_met_on(self) -> datetime.date | None:
+        return super().clean_met_on() if self.cleaned_data["met_on"] else None
+
+    @property
+    def has_source_errors(self) -> bool:
+        return any(name in self.errors for name in ("profile_url", "page", *self.UTM))
+
+    @property
+    def person(self) -> Person:
+        person = super().person
+        person.profile_url = self.cleaned_data["profile_url"]
+        return person
+
+    @property
+    def details(self) -> dict[str, object]:
+        """The lead's own fields, as `register_lead` takes them."""
+        typed = self.cleaned_data
+        return {
+            "note": typed["note"],
+            "met_on": typed["met_on"],
+            "preferred_meeting_time": self.preferred_meeting_time,
+            "source_details": {"page": typed["page"]} if typed["page"] else {},
+            **{name: typed[name] for name in self.UTM},
+        }
+
+
+class EditForm(forms.ModelForm):
+    """A form that knows which version of the record it was opened on, and shows what somebody else wrote since."""
+
+    version = forms.CharField(widget=forms.HiddenInput, required=False, max_length=50)
+
+    theirs: list[tuple[str, str]] = []
+
+    def __init__(self, *args: Any, version: object, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["version"] = str(version)
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """What `leads.editing` is to write."""
+        return {name: value for name, value in self.cleaned_data.items() if name != "version"}
+
+    def show_stale(self, message: str, current: forms.ModelForm) -> None:
+        """Say what the record holds now where it differs from what was typed; saving again means it."""
+        self.add_error(None, message)
+        self.data = self.data.copy()
+        self.data["version"] = current.initial["version"]
+        self.theirs = [
+            (str(field.label), _shown(current, field.name))
+            for field in self.visible_fields()
+            if _shown(current, field.name) != _shown(self, field.name, typed=True)
+        ]
+
+
+def _shown(form: forms.ModelForm, name: str, *, typed: bool = False) -> str:
+    """A field's value as a person reads it."""
+    value = form.cleaned_data.get(name) if typed else form.get_initial_for_field(form.fields[name], name)
+    field = form.fields[name]
+    if isinstance(field, forms.ModelMultipleChoiceField):
+        return ", ".join(sorted(str(each) for each in value or [])) or "—"
+    if isinstance(field, forms.ModelChoiceField) and isinstance(value, int):
+        value = field.queryset.filter(pk=value).first()
+    if isinstance(value, bool):
+        return _g("yes") if value else _g("no")
+    if isinstance(value, datetime.date):
+        return date_format(value, "SHORT_DATE_FORMAT")
+    return str(value) if value not in (None, "") else "—"
+
+
+class LeadFactsForm(EditForm):
+    class Meta:
+        model = Lead
+        fields = ["product", "other_products", "owner", "met_on", "preferred_meeting_time", "note"]
+        widgets = {
+            "met_on": DateInput,
+            "other_products": forms.CheckboxSelectMultiple,
+            "note": forms.Textarea(attrs={"rows": 4}),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        lead = self.instance
+        wanted = Q(is_active=True) | Q(pk=lead.product_id) | Q(also_wanted_by=lead)
+        self.fields["product"].queryset = Product.objects.filter(wanted).distinct()
+        self.fields["other_products"].queryset = self.fields["product"].queryset
+        self.fields["owner"].queryset = User.objects.filter(
+            Q(is_active=True, role__in=access.QUALIFY_LEADS) | Q(pk=lead.owner_id)
+        )
+        self.fields["met_on"].validators += _SANE_DAYS
+
+
+class NoteForm(forms.Form):
+    text = forms.CharField(
+        label=_("Note"),
+        max_length=5000,
+        validators=[validate_text],
+        widget=forms.Textarea(attrs={"rows": 2, "placeholder": _("Write a note: what was said, what was agreed…")}),
+    )

@@ -1,0 +1,168 @@
+"""What happened to a lead, in words: one sentence for each kind of event."""
+
+import dataclasses
+import datetime
+from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.utils.formats import date_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _g
+from django.utils.translation import gettext_lazy as _
+
+from leads.models import Contact, Criterion, CriterionAnswer, Lead, LeadEvent, Stage
+
+Kind = LeadEvent.Kind
+
+# icon, state ("ok", "soon", "overdue" or none), sentence after the person's name
+SENTENCES: dict[Kind, tuple[str, str, str | Promise]] = {
+    Kind.REGISTERED: ("user-plus", "", _("registered the lead")),
+    Kind.REGISTERED_AGAIN: ("arrow-path", "", _("met this person again")),
+    Kind.EDITED: ("pencil-square", "", _("changed the facts")),
+    Kind.NOTE: ("chat-bubble-left", "", _("wrote a note")),
+    Kind.CRITERION: ("clipboard-document-check", "", _("answered “%(criterion)s”: %(answer)s")),
+    Kind.ACTIVITY: ("phone", "", _("%(activity)s: %(outcome)s")),
+    Kind.CONTACTED: ("phone-arrow-up-right", "ok", _("made marketing's first contact")),
+    Kind.BRIEFED: ("document-text", "ok", _("filled in the brief")),
+    Kind.WARM: ("fire", "soon", _("keeps the lead warm")),
+    Kind.QUALIFIED: ("check-badge", "ok", _("qualified the lead by criteria version %(criteria_version)s")),
+    Kind.HANDED_OVER: ("arrow-right-circle", "ok", _("handed the lead over to %(rep)s")),
+    Kind.REASSIGNED: ("arrows-right-left", "", _("gave the lead to %(rep)s instead of %(before)s")),
+    Kind.IN_WORK: ("phone-arrow-up-right", "ok", _("made sales' first contact")),
+    Kind.ACCEPTED: ("check-circle", "ok", _("accepted the lead")),
+    Kind.RETURNED: ("arrow-uturn-left", "soon", _("rejected the lead: %(reason)s")),
+    Kind.MOVED: ("arrow-right", "", _("moved the lead from %(from_stage)s to %(to_stage)s")),
+    Kind.DEMO: ("presentation-chart-line", "ok", _("held a demo")),
+    Kind.PROPOSAL: ("document-text", "ok", _("sent the proposal")),
+    Kind.CONTRACT: ("document-check", "ok", _("sent the contract")),
+    Kind.WON: ("trophy", "ok", _("won the client for %(amount)s")),
+    Kind.LOST: ("x-circle", "overdue", _("lost the opportunity: %(reason)s")),
+    Kind.PAYMENT: ("banknotes", "ok", _("recorded a payment of %(amount)s on %(paid_on)s")),
+    Kind.REMOVED: ("trash", "overdue", _("removed the lead: %(reason)s")),
+    Kind.RESTORED: ("arrow-uturn-left", "", _("restored the lead")),
+    Kind.UNDONE: ("arrow-uturn-left", "", _("took back: %(what)s")),
+    Kind.REMINDED: ("bell-alert", "soon", _("reminded of a clock that runs out")),
+    Kind.OVERDUE: ("exclamation-triangle", "overdue", _("found a clock overdue")),
+    Kind.ESCALATED: ("megaphone", "overdue", _("told the superior about an overdue clock")),
+    Kind.COLD: ("moon", "overdue", _("found the lead cold: nobody was in touch for too long")),
+    Kind.DATA_FAULT: ("exclamation-circle", "soon", _("found a fault in the imported data")),
+}
+
+# What the pipeline writes into an activity's event.
+ACTIVITIES = {
+    "call": ("phone", _("called")),
+    "email": ("envelope", _("wrote an e-mail")),
+    "meeting": ("users", _("met")),
+    "demo": ("presentation-chart-line", _("gave a demo")),
+}
+OUTCOMES = {
+    "reached": _("reached"),
+    "sent": _("sent"),
+    "no_answer": _("no answer"),
+    "wrong_number": _("wrong number"),
+}
+FEEDBACK = {
+    "missing": _("What was missing"),
+    "not_asked": _("What was not asked"),
+    "misread": _("What was misread"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One line of a timeline: who (`event.actor`, None for the system), what in words, and what they wrote."""
+
+    event: LeadEvent
+    icon: str
+    state: str
+    sentence: str
+    details: list[tuple[str, str]]
+
+
+def entries(events: Iterable[LeadEvent]) -> list[Entry]:
+    """The events in words, in the order given."""
+    events = list(events)
+    keys = {str(event.data.get("key")) for event in events if event.kind == Kind.CRITERION}
+    texts = {
+        criterion.key: str(criterion)
+        for criterion in Criterion.objects.filter(key__in=keys).order_by("criteria_set__version")
+    }
+    return [_entry(event, texts) for event in events]
+
+
+def feedback(data: dict[str, Any]) -> list[tuple[str, str]]:
+    """What sales told marketing when it returned the lead: (question, answer) of each that was answered."""
+    return [(str(label), str(data[name])) for name, label in FEEDBACK.items() if data.get(name)]
+
+
+def reason(data: dict[str, Any]) -> str:
+    """The reason that an event keeps, translated where it is one that LeadFlow came with."""
+    return _g(str(data["reason"])) if data.get("reason") else "—"
+
+
+def _entry(event: LeadEvent, criterion_texts: dict[str, str]) -> Entry:
+    data = event.data
+    icon, state, sentence = SENTENCES[Kind(event.kind)]
+    words = _Words(data) | {
+        "from_stage": _stage(event.from_stage),
+        "to_stage": _stage(event.to_stage),
+        "reason": reason(data),
+    }
+    details = [("", str(data["note"]))] if data.get("note") else []
+    if event.kind == Kind.CRITERION:
+        words["criterion"] = criterion_texts.get(str(data.get("key")), data.get("key"))
+        value = data.get("value")
+        words["answer"] = CriterionAnswer.Value(value).label if value in CriterionAnswer.Value.values else "—"
+    elif event.kind == Kind.ACTIVITY:
+        icon, words["activity"] = ACTIVITIES.get(str(data.get("activity")), (icon, data.get("activity")))
+        words["outcome"] = OUTCOMES.get(str(data.get("outcome")), data.get("outcome"))
+    elif event.kind in {Kind.WON, Kind.PAYMENT}:
+        words["amount"], words["paid_on"] = _amount(data.get("amount")), _day(data.get("paid_on"))
+    elif event.kind == Kind.UNDONE:
+        words["what"] = Kind(data["what"]).label if data.get("what") in Kind.values else "—"
+    elif event.kind == Kind.EDITED:
+        details += _changes(data)
+    elif event.kind == Kind.RETURNED:
+        details += feedback(data)
+    return Entry(event, icon, state, str(sentence) % words, details)
+
+
+class _Words(dict):
+    """An event written long ago, or by an import, may lack a word; its sentence is still told."""
+
+    def __missing__(self, key: str) -> str:
+        return "—"
+
+    def __or__(self, other: dict) -> "_Words":
+        return _Words({**self, **other})
+
+
+def _stage(value: str) -> str:
+    return str(Stage(value).label) if value in Stage.values else "—"
+
+
+def _changes(data: dict[str, Any]) -> list[tuple[str, str]]:
+    """(label, “old → new”) of each fact that an edit changed."""
+    model = Contact if data.get("record") == "contact" else Lead
+    labels = {field.name: str(field.verbose_name) for field in [*model._meta.fields, *model._meta.many_to_many]}
+    answers = {"yes": _g("yes"), "no": _g("no")}
+    lines = [(labels.get(name, name), "") for name in data.get("fields", [])]
+    for name, (old, new) in data.get("changes", {}).items():
+        old, new = answers.get(old, old), answers.get(new, new)
+        lines.append((labels.get(name, name), f"{old or '—'} → {new or '—'}"))
+    return [(label[:1].upper() + label[1:], text) for label, text in lines]
+
+
+def _amount(value: object) -> str:
+    try:
+        return f"{Decimal(str(value)):,f}".replace(",", "\u202f")
+    except InvalidOperation:
+        return "—"
+
+
+def _day(value: object) -> str:
+    try:
+        return date_format(datetime.date.fromisoformat(str(value)), "SHORT_DATE_FORMAT")
+    except ValueError:
+        return "—"

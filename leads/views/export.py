@@ -1,0 +1,89 @@
+"""The list that is seen, as a file."""
+
+import csv
+import datetime
+from collections.abc import Iterator
+
+from django.http import HttpRequest, StreamingHttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from accounts import access
+from leads.forms.leads import LeadFilter
+from leads.models import Channel, Lead, Stage
+from leads.models.leads import FUNNEL, LeadQuerySet
+from leads.spreadsheet import neutralise
+
+# name of the column in the file, path from the lead
+COLUMNS = [
+    ("id", "pk"),
+    ("name", "contact__name"),
+    ("job_title", "contact__job_title"),
+    ("company", "contact__company__name"),
+    ("email", "contact__email"),
+    ("phone", "contact__phone"),
+    ("phone_as_typed", "contact__phone_as_typed"),
+    ("profile_url", "contact__profile_url"),
+    ("do_not_contact", "contact__do_not_contact"),
+    ("consent_at", "contact__consent_at"),
+    ("stage", "stage"),
+    ("campaign", "campaign__name"),
+    ("channel", "campaign__channel"),
+    ("product", "product__name"),
+    ("owner", "owner__email"),
+    ("met_on", "met_on"),
+    ("preferred_meeting_time", "preferred_meeting_time"),
+    ("note", "note"),
+    ("brief", "brief"),
+    ("utm_source", "utm_source"),
+    ("utm_medium", "utm_medium"),
+    ("utm_campaign", "utm_campaign"),
+    ("utm_term", "utm_term"),
+    ("utm_content", "utm_content"),
+    *((stage.reached_field, stage.reached_field) for stage in [*FUNNEL, Stage.LOST]),
+]
+
+
+class _Echo:
+    """A file that gives back each line instead of keeping it."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+@access.only_for(access.EXPORT)
+@require_safe
+def lead_export(request: HttpRequest) -> StreamingHttpResponse:
+    """Every lead that the same address shows as a list, in its order, as CSV. Half a million rows pass one by one."""
+    filters = LeadFilter.read(request.GET)
+    leads = filters.apply(Lead.objects.visible_to(request.user)).order_by(*filters.order)
+    name = f"leads-{timezone.localdate():%Y-%m-%d}.csv"
+    return StreamingHttpResponse(
+        _lines(leads),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def _lines(leads: LeadQuerySet) -> Iterator[str]:
+    channels = {channel.pk: str(channel) for channel in Channel.objects.all()}
+    at = [name for name, _path in COLUMNS].index("channel")
+    writer = csv.writer(_Echo())
+    yield "\ufeff"  # by this mark spreadsheets know UTF-8
+    yield writer.writerow([name for name, _path in COLUMNS])
+    for row in leads.values_list(*(path for _name, path in COLUMNS)).iterator(chunk_size=2000):
+        cells = list(row)
+        cells[at] = channels[cells[at]]
+        yield writer.writerow(map(_cell, cells))
+
+
+def _cell(value: object) -> str | int:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return value
+    if isinstance(value, datetime.datetime):
+        return value.isoformat(timespec="seconds")
+    return neutralise(str(value))
