@@ -6,7 +6,7 @@ from django import forms
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import User
+from accounts.models import Organisation, User
 from leads.forms.fields import AmountField, DateInput
 from leads.forms.filters import FilterForm
 from leads.models import Campaign, Channel, Expense
@@ -50,6 +50,7 @@ class CampaignForm(forms.ModelForm):
         self.fields["owner"].empty_label = _("Nobody yet")
         for name in ("impressions", "visits", "participants"):
             self.fields[name].max_value = 10**12
+        self.fields["planned_budget"].label = _("Planned budget, %(currency)s") % _currency()
         self.initial["seen_at"] = campaign.updated_at.isoformat() if campaign.pk else ""
 
     def clean(self) -> dict:
@@ -63,6 +64,10 @@ class CampaignForm(forms.ModelForm):
                 code="outdated",
             )  # fmt: skip
         return cleaned
+
+
+def _currency() -> dict[str, str]:
+    return {"currency": Organisation.current().currency}
 
 
 class CampaignFilter(FilterForm):
@@ -96,6 +101,10 @@ class ExpenseForm(forms.ModelForm):
         model = Expense
         fields = ["spent_on", "amount", "note"]
         widgets = {"spent_on": DateInput}
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["amount"].label = _("Amount, %(currency)s") % _currency()
 
 
 class ExpenseFilter(FilterForm):

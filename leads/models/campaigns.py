@@ -7,12 +7,13 @@ from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Count, F, OuterRef, Q, Subquery, Sum
-from django.db.models.functions import Lower
+from django.db.models.functions import Coalesce, Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from leads.models.catalogue import Channel
+from leads.models.search import Searchable
 from leads.models.search import Searchable
 from leads.normalise import fold, validate_text
 
@@ -24,12 +25,6 @@ class CampaignQuerySet(Searchable, models.QuerySet["Campaign"]):
     def events(self) -> "CampaignQuerySet":
         return self.filter(channel__is_event=True)
 
-    def search(self, text: str) -> "CampaignQuerySet":
-        """Campaigns whose name contains every word of `text`, whatever its case and accents."""
-        for word in fold(text).split():
-            self = self.filter(search_text__contains=word)
-        return self
-
     def upcoming(self, day: datetime.date) -> "CampaignQuerySet":
         """Those that run on `day` or later; one without a last day lasts for its first day."""
         return self.filter(Q(ends_on__gte=day) | Q(starts_on__gte=day))
@@ -38,11 +33,13 @@ class CampaignQuerySet(Searchable, models.QuerySet["Campaign"]):
         return self.filter(Q(ends_on__lt=day) | Q(ends_on__isnull=True, starts_on__lt=day))
 
     def with_results(self) -> "CampaignQuerySet":
-        """Adds `spent` (money, None when nothing is recorded) and `lead_count` (all that were ever registered)."""
+        """Adds `spent` (money, None when nothing is recorded) and `lead_count`."""
         spent = Expense.objects.valid().filter(campaign=OuterRef("pk")).order_by().values("campaign")
-        leads = Campaign.objects.filter(pk=OuterRef("pk")).values("pk").annotate(n=Count("leads__registered_at"))
+        leads = self.model._meta.get_field("leads").related_model.objects.counted().order_by()
+        leads = leads.filter(campaign=OuterRef("pk"), registered_at__isnull=False).values("campaign")
         return self.annotate(
-            spent=Subquery(spent.values(sum=Sum("amount"))), lead_count=Subquery(leads.order_by().values("n"))
+            spent=Subquery(spent.values(sum=Sum("amount"))),
+            lead_count=Coalesce(Subquery(leads.values(number=Count("pk"))), 0),
         )
 
 

@@ -60,6 +60,9 @@ SELLING = [Stage.ACCEPTED, Stage.DEMO, Stage.PROPOSAL, Stage.CONTRACT]
 WITH_SALES = [Stage.HANDED_OVER, Stage.IN_WORK, *SELLING]
 
 
+COUNTED = ~Q(stage=Stage.REMOVED) | Q(handed_over_at__isnull=False)  # `LeadQuerySet.counted` says why
+
+
 class LeadQuerySet(Searchable, models.QuerySet["Lead"]):
     def visible_to(self, user: User) -> "LeadQuerySet":
         return self if user.is_active else self.none()
@@ -73,15 +76,20 @@ class LeadQuerySet(Searchable, models.QuerySet["Lead"]):
         A lead removed before sales saw it was a mistake or a duplicate, and leaves the counts. Once handed over it
         stays in the count of every stage that it reached: removing a returned lead must not better the figures.
         """
-        return self.filter(~Q(stage=Stage.REMOVED) | Q(handed_over_at__isnull=False))
+        return self.filter(COUNTED)
 
     def cold(self, at: datetime.datetime) -> "LeadQuerySet":
         """Leads in sales' hands that nobody has contacted for longer than was agreed."""
         return self.filter(stage__in=WITH_SALES, cold_at__lte=at)
 
     def reached_counts(self) -> dict[str, int]:
-        """How many of these leads ever reached each stage, by stage, in one query. Removed leads count where they were."""
-        return self.aggregate(**{stage.value: Count(stage.reached_field) for stage in Stage})
+        """How many of these leads ever reached each stage, by stage, in one query; and how many are removed."""
+        return self.aggregate(
+            **{
+                stage.value: Count(stage.reached_field, filter=None if stage == Stage.REMOVED else COUNTED)
+                for stage in Stage
+            }
+        )
 
     def for_list(self) -> "LeadQuerySet":
         return self.select_related("contact__company", "campaign__channel", "owner", "product")

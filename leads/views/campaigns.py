@@ -75,7 +75,7 @@ def _campaign_page(request: HttpRequest, pk: int, expense_form: ExpenseForm) -> 
             "expenses": expenses[:10],
             "has_more_expenses": len(expenses) > 10,
             "expense_form": expense_form,
-            "latest": leads.for_list().order_by("-pk")[:5],
+            "latest": leads.present().for_list().order_by("-pk")[:5],
             "is_over": campaign.is_over(timezone.localdate()),
             "currency": Organisation.current().currency,
             "may_plan": access.may(request.user, access.PLAN_CAMPAIGNS),
@@ -135,9 +135,11 @@ def expense_list(request: HttpRequest) -> HttpResponse:
 
 
 @access.only_for(access.RECORD_EXPENSES)
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def expense_add(request: HttpRequest, campaign_pk: int) -> HttpResponse:
     campaign = get_object_or_404(Campaign.objects.visible_to(request.user), pk=campaign_pk)
+    if request.method != "POST":  # the address of a refused expense, opened anew: its form is on the campaign's page
+        return redirect("leads:campaign_detail", campaign.pk)
     form = ExpenseForm(request.POST, instance=Expense(campaign=campaign, recorded_by=request.user))
     if not form.is_valid():
         return _campaign_page(request, campaign_pk, form)

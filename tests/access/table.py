@@ -91,6 +91,7 @@ leads:campaign_add                    POST    -                              in 
 leads:campaign_edit                   GET     pk=campaign                    in    200   403   403   403   403   200   403   403
 leads:campaign_edit                   POST    pk=campaign                    in    done  403   403   403   403   done  403   403
 leads:expense_list                    GET     -                              in    200   200   200   200   200   200   200   200
+leads:expense_add                     GET     campaign_pk=campaign           in    302   403   403   403   403   302   403   403
 leads:expense_add                     POST    campaign_pk=campaign           in    done  403   403   403   403   done  403   403
 leads:expense_edit                    GET     pk=expense                     in    200   403   403   403   403   200   403   403
 leads:expense_edit                    POST    pk=expense                     in    done  403   403   403   403   done  403   403
