@@ -14,7 +14,6 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from leads.models.catalogue import Channel
 from leads.models.search import Searchable
-from leads.models.search import Searchable
 from leads.normalise import fold, validate_text
 
 
