@@ -13,8 +13,9 @@ _PHONE_CHARACTERS = re.compile(r"[\d\s()+\-./\u00a0\u2010-\u2015]+")
 
 def fold(text: str) -> str:
     """`text` without case, accents and repeated blanks: “ Žofia  ŁĘCKA ” and “zofia łecka” fold alike."""
-    decomposed = unicodedata.normalize("NFKD", text)
-    return " ".join("".join(c for c in decomposed if not unicodedata.combining(c)).casefold().split())
+    if not text.isascii():
+        text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return " ".join(text.casefold().split())
 
 
 def normalise_email(text: str) -> str:

@@ -8,6 +8,7 @@ import json
 import operator
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +18,8 @@ from django.db.models import Max
 
 
 def _escape(text: str) -> str:
+    if not text or text.isalnum():
+        return text
     if "\\" in text:
         text = text.replace("\\", "\\\\")
     if "\n" in text or "\t" in text or "\r" in text:
@@ -24,8 +27,11 @@ def _escape(text: str) -> str:
     return text
 
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def _json(value: Any) -> str:
-    return _escape(json.dumps(value, ensure_ascii=False)) if value else "{}"
+    return _escape(_encode(value)) if value else "{}"
 
 
 # How COPY's text format wants each type. A type that isn't here is an error, rather than a wrong value.
@@ -45,7 +51,7 @@ _COPY_TEXT: dict[type, Callable[[Any], str]] = {
 class Table:
     """New rows of one model, gathered as dicts and written together.
 
-    A row may still be changed between `new` and the `write` that follows. Ids are handed out here, so that rows can
+    A row may still be changed until its `Writer` writes. Ids are handed out here, so that rows can
     point at each other before any is written; nobody else may add rows meanwhile.
     """
 
@@ -62,29 +68,59 @@ class Table:
         self.rows.append(row)
         return row
 
-    def write(self) -> None:
-        if self.rows:
-            (self._copy if connection.vendor == "postgresql" else self._insert)()
-            self.rows.clear()
-
     def _names(self) -> tuple[str, str]:
         quote = connection.ops.quote_name
         return quote(self.model._meta.db_table), ", ".join(quote(str(field.column)) for field in self._fields)
 
-    def _copy(self) -> None:
+    def as_copy(self) -> tuple[str, str]:
+        """The COPY statement for the rows gathered, and its data. They count as written."""
         as_text, values = _COPY_TEXT, self._values
         lines = ["\t".join([as_text[type(value)](value) for value in values(row)]) for row in self.rows]
+        self.rows.clear()
         table, columns = self._names()
-        with connection.cursor() as cursor:
-            cursor.copy_expert(f"COPY {table} ({columns}) FROM STDIN", io.StringIO("\n".join(lines)))
+        return f"COPY {table} ({columns}) FROM STDIN", "\n".join(lines)
 
-    def _insert(self) -> None:
+    def insert(self) -> None:
         table, columns = self._names()
         places = ", ".join(["%s"] * len(self._fields))
         statement = f"INSERT INTO {table} ({columns}) VALUES ({places})"  # noqa: S608 (the names come from the models)
         rows = [[field.get_db_prep_save(row[field.attname], connection) for field in self._fields] for row in self.rows]
         with connection.cursor() as cursor:
             cursor.executemany(statement, rows)
+        self.rows.clear()
+
+
+class Writer:
+    """Writes the rows of `tables`, in this order. PostgreSQL takes one batch in while the next is being made."""
+
+    def __init__(self, tables: list[Table]) -> None:
+        self.tables = tables
+        self._sender = ThreadPoolExecutor(max_workers=1) if connection.vendor == "postgresql" else None
+        self._sent: Future[None] | None = None
+
+    def write(self) -> None:
+        filled = [table for table in self.tables if table.rows]
+        if self._sender is None:
+            for table in filled:
+                table.insert()
+            return
+        batch = [table.as_copy() for table in filled]
+        self.finish()
+        connection.ensure_connection()
+        # The bare connection: Django's own belongs to this thread, which doesn't use it until the batch is through.
+        self._sent = self._sender.submit(_send, connection.connection.cursor(), batch)
+
+    def finish(self) -> None:
+        """Wait until everything is in the database. Raises what the database objected to."""
+        if self._sent is not None:
+            self._sent.result()
+            self._sent = None
+
+
+def _send(cursor: Any, batch: list[tuple[str, str]]) -> None:
+    with cursor:
+        for statement, data in batch:
+            cursor.copy_expert(statement, io.StringIO(data))
 
 
 def _default(field: models.Field) -> Any:

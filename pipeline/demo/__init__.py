@@ -11,7 +11,7 @@ from django.db import transaction
 
 from accounts.models import User
 from leads.models import Campaign, Company, Contact, CriterionAnswer, Lead, LeadEvent
-from pipeline.bulk import Table, after_filling, set_aside_indexes
+from pipeline.bulk import Table, Writer, after_filling, set_aside_indexes
 from pipeline.demo.company import CAST, DOMAIN, PASSWORD, found
 from pipeline.demo.story import Tables, Teller
 from pipeline.models import Activity, Handoff, Notification, Opportunity, Payment
@@ -66,6 +66,7 @@ def load_demo(
         payment=Table(Payment),
         notification=Table(Notification),
     )
+    writer = Writer(tables.all())
     teller = Teller(company, tables, rng, at)
     waiting = teller.waiting_today() if leads >= 100 else []
     by_chance = leads - len(waiting)
@@ -76,11 +77,12 @@ def load_demo(
             share = (number + rng.random()) / by_chance * sums[-1]
             teller.tell(company.calendar[min(bisect.bisect(sums, share), len(sums) - 1)])
             if (number + 1) % BATCH == 0:
-                tables.write()
+                writer.write()
                 progress(number + 1)
         for story in waiting:
             story()
-        tables.write()
+        writer.write()
+        writer.finish()
 
     if leads >= INDEXES_COST_MORE_THAN_LEADS:
         with set_aside_indexes(tables.all()):

@@ -23,6 +23,9 @@ Kind = LeadEvent.Kind
 Row = dict[str, Any]
 
 DAY = datetime.timedelta(days=1)
+# Looked up a million times: plain values of the enumerations.
+STAGES = {stage: (stage.value, stage.reached_field) for stage in Stage}
+KINDS = {kind: kind.value for kind in Kind}
 REACHED, NO_ANSWER = Activity.Outcome.REACHED.value, Activity.Outcome.NO_ANSWER.value
 FEEDBACK = [
     ("missing", "Who signs the contract."),
@@ -55,10 +58,6 @@ class Tables:
     def all(self) -> list[Table]:
         return list(vars(self).values())
 
-    def write(self) -> None:
-        for table in self.all():
-            table.write()
-
 
 class Teller:
     """Tells stories with the people, campaigns and reasons of one company, until the moment `now`."""
@@ -70,7 +69,7 @@ class Teller:
         self.now = now
         self.zone = company.organisation.tzinfo
         self.firms: collections.deque[tuple[int, Firm]] = collections.deque(maxlen=500)
-        self.known: collections.deque[Row] = collections.deque(maxlen=2_000)
+        self.known: collections.deque[tuple[Row, Campaign]] = collections.deque(maxlen=2_000)
         self.criteria = list(company.criteria_set.criteria.all())
         self.prices = {product.pk: price for product, price in company.products}
         self.cost_shares = {product.pk: product.cost_share or Decimal(0) for product, _price in company.products}
@@ -143,7 +142,7 @@ class Teller:
         finally:
             story.close()
         if rng.random() < 0.5:
-            self.known.append(story.contact)
+            self.known.append((story.contact, running.campaign))
 
     def _sales_accepts(self, story: "Story", quality: float) -> bool:
         """What the rep does within about two weeks; now and then too late."""
@@ -298,7 +297,9 @@ class Story:
     def _contact(self) -> Row:
         teller, rng = self.teller, self.teller.rng
         if teller.known and teller.happens(0.06):
-            return rng.choice(teller.known)
+            contact, campaign = rng.choice(teller.known)
+            if campaign != self.campaign:
+                return contact
         contact = self.tables.contact.new(created_at=self.at, updated_at=self.at)
         if teller.firms and teller.happens(0.6):
             company_id, firm = rng.choice(teller.firms)
@@ -352,7 +353,7 @@ class Story:
     ) -> None:
         self.tables.event.new(
             lead_id=self.lead["id"],
-            kind=kind.value,
+            kind=KINDS[kind],
             actor_id=actor.pk if actor else None,
             from_stage=from_stage,
             to_stage=to_stage,
@@ -362,11 +363,11 @@ class Story:
         )
 
     def _move(self, to: Stage, kind: Kind, by: User | None, **data: object) -> None:
-        lead = self.lead
-        self._event(kind, by, from_stage=lead["stage"], to_stage=to.value, **data)
-        lead["stage"] = to.value
-        if lead[to.reached_field] is None:
-            lead[to.reached_field] = self.at
+        lead, stage, reached_field = self.lead, *STAGES[to]
+        self._event(kind, by, from_stage=lead["stage"], to_stage=stage, **data)
+        lead["stage"] = stage
+        if lead[reached_field] is None:
+            lead[reached_field] = self.at
         lead["updated_at"] = self.at
 
     def _activity(self, by: User, outcome: str) -> None:
