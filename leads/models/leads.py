@@ -231,6 +231,11 @@ class Lead(models.Model):
     def is_removed(self) -> bool:
         return self.stage == Stage.REMOVED
 
+    def reached_stages(self) -> "dict[Stage, datetime.datetime]":
+        """Every stage that this lead is known to have reached, with the moment of the first time."""
+        dates = {stage: getattr(self, stage.reached_field) for stage in Stage}
+        return {stage: at for stage, at in dates.items() if at is not None}
+
     def reached(self) -> "list[tuple[Stage, datetime.datetime | None]]":
         """The funnel's stages in order, each with the moment this lead first reached it."""
         return [(stage, getattr(self, stage.reached_field)) for stage in FUNNEL]
