@@ -10,13 +10,11 @@ import random
 from collections.abc import Callable
 from email.utils import parseaddr
 
-from celery import current_app
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.db import connection, transaction
-from kombu.exceptions import KombuError
-from kombu.pools import producers
 
+from integrations.broker import publish
 from integrations.models import OutboxMessage
 
 log = logging.getLogger(__name__)
@@ -81,11 +79,4 @@ def wake() -> None:
 
 
 def _publish() -> None:
-    # A connection of its own: a worker may wait for the broker, a person's request not longer than a second.
-    impatient = {"socket_timeout": 1, "socket_connect_timeout": 1, "max_retries": 0, "interval_start": 0}
-    broker = current_app.connection_for_write(transport_options=impatient)
-    try:
-        with producers[broker].acquire(block=True, timeout=1) as producer:
-            current_app.send_task(TASK, producer=producer, retry=False, ignore_result=True)
-    except (OSError, KombuError) as error:
-        log.warning("the broker can't be reached, the outbox waits for the schedule: %r", error)
+    publish(TASK)

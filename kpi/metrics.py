@@ -133,6 +133,13 @@ class Figure:
         return None if self.metric.met_at is None or self.value is None else self.value >= self.metric.met_at
 
 
+def plain(number: Decimal | None) -> int | float | None:
+    """A figure as JSON and CSV have it."""
+    if number is None:
+        return None
+    return int(number) if number == number.to_integral_value() else float(number)
+
+
 def _come_to(terms: tuple[Term, ...], sums: Sums) -> Decimal:
     return sum((term.sign * Decimal(sums.get(term.measure, (0, 0))[term.is_total]) for term in terms), Decimal(0))
 

@@ -3,7 +3,7 @@
 import dataclasses
 import datetime
 import enum
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 from functools import cached_property
 from typing import Literal
@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from django.db.models import Count, ExpressionWrapper, F, Model, Q, QuerySet, Sum
 from django.db.models.fields import DurationField
 from django.db.models.functions import Coalesce, TruncDate, TruncMonth
+from django.http import QueryDict
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -22,6 +23,9 @@ from kpi.facts import HANDOFF, LEAD, MEASURE, OPPORTUNITY, REMOVED_LEAD, Source,
 from kpi.metrics import METRIC, Figure, Metric, Sums
 from kpi.models import Fact
 from leads.models import Campaign, Channel, Lead, Product, Stage
+from pipeline.models import Handoff
+from pipeline.models.handoffs import HandoffQuerySet
+from pipeline.sla import Clock
 
 Choice = int | Literal["none"] | None
 Group = int | datetime.date | None
@@ -47,6 +51,7 @@ SPLIT_NAMES = {
     "owner": gettext_lazy("Person"),
     "team": gettext_lazy("Team"),
 }
+DEFAULT_PERIOD = datetime.timedelta(days=89)
 # What spend and reach aren't kept by.
 BY_PERSON = ("product", "owner", "team")
 
@@ -117,6 +122,10 @@ class Scope:
             },
         )
 
+    def handoffs(self) -> HandoffQuerySet:
+        """All handoffs that the filters let through, of any day."""
+        return self._visible(Handoff.objects.all()).filter(self._narrowed(split_paths(HANDOFF)))
+
     def sums(self, measures: Iterable[str], by: str | None = None) -> dict[Group, Sums]:
         """What `measures` come to, for all (under None) or for each group of a split. One query."""
         path = TruncMonth("day") if by == "month" else F(SPLITS[by][0]) if by else None
@@ -152,6 +161,17 @@ class Scope:
                         sums, cohort=self.mode is Mode.COHORT, is_mature=end + horizon < today
                     )
         return result
+
+    def listed(self, metrics: list[Metric], by: str | None = None) -> list[tuple[str, Figure]]:
+        """Name of the group (“all” without a split) and figure, by name; groups with nothing to tell are left out."""
+        groups = self.figures(metrics, by)
+        called = group_names(by, groups) if by else {None: "all"}
+        return [
+            (called.get(group, str(group)), figure)
+            for group in sorted(groups, key=lambda group: called.get(group, str(group)))
+            if by is None or any(figure.numerator or figure.denominator for figure in groups[group].values())
+            for figure in groups[group].values()
+        ]
 
     def _sales_cycles(self, by: str | None) -> dict[Group, dict[str, Figure]]:
         """Median, mean and 90th percentile of days from the first contact to the deal, from a histogram of days."""
@@ -198,32 +218,33 @@ class Scope:
     def url(self, measure: str, **more: object) -> str:
         """The list that shows the very records that `measure` counts in this scope; "" where no list can."""
         name, params = _records(measure)
-        if not name:
-            return ""
-        names = _FILTER_NAMES[name]
         query: dict[str, object] = {}
         for key, value in params.items():
             if value is PERIOD:
-                query |= (
-                    {f"{key}_from": self.start, f"{key}_to": self.end}
-                    if key
-                    else {
-                        "from": self.start,
-                        "to": self.end,
-                    }
+                query |= dict(
+                    zip((f"{key}_from", f"{key}_to") if key else ("from", "to"), (self.start, self.end), strict=True)
                 )
             else:
                 query[key] = value
-        for split, choice in self.filters.items():
-            if split not in names:
-                return ""
-            query[names[split]] = choice
-        return f"{reverse(name)}?{urlencode(query | more)}"
+        return self._address(name, query | more) if name else ""
 
-    def figure_url(self, figure: Figure) -> str:
-        """Where the records of a figure's numerator are."""
-        top = figure.metric.top(cohort=self.mode is Mode.COHORT) or figure.metric.denominator
-        return self.url(top[0].measure)
+    def _address(self, name: str, query: dict[str, object]) -> str:
+        names = _FILTER_NAMES[name]
+        if any(split not in names for split in self.filters):
+            return ""
+        narrowed = {names[split]: choice for split, choice in self.filters.items()}
+        return f"{reverse(name)}?{urlencode(query | narrowed)}"
+
+    def refusal_url(self, refusal: "Refusal") -> str:
+        if refusal.step == "marketing":
+            return self.url("removed", removal_reason=refusal.reason)
+        if refusal.step == "verdict":
+            return self.url("rejections", reason=refusal.reason)
+        return self.url("lost_deals", lost_reason=refusal.reason)
+
+    def overdue_url(self, clock: Clock) -> str:
+        """The handoffs whose clock is overdue now, whatever the period."""
+        return self._address(_HANDOFFS, {"clock": clock.value, "state": "overdue"})
 
     def params(self, **changes: object) -> str:
         """This scope as a query string, with some parts changed; None takes a part away."""
@@ -238,6 +259,45 @@ class Refusal:
     reason: int
     count: int
     of: int
+
+
+class BadParameter(ValueError):
+    """A name or value in an address that means nothing here; the text says which."""
+
+
+def read_scope(params: QueryDict, user: User, *, also: Collection[str] = ()) -> Scope:
+    """The scope that an address asks for; the last 90 days by default. `also` are names that the page itself knows.
+
+    Raises BadParameter with an unknown name or a value that is none.
+    """
+    for name in params:
+        if name not in {"from", "to", "mode", *SPLITS, *also}:
+            raise BadParameter(name)
+    today = timezone.localtime(timezone=Organisation.current().tzinfo).date()
+    end = _read_day(params, "to") or today
+    start = _read_day(params, "from") or end - DEFAULT_PERIOD
+    choices = {name: _read_choice(params, name) for name in SPLITS}
+    mode = params.get("mode") or Mode.COHORT
+    if mode not in list(Mode):
+        raise BadParameter("mode")
+    return Scope(user=user, start=min(start, end), end=max(start, end), mode=Mode(mode), **choices)
+
+
+def _read_day(params: QueryDict, name: str) -> datetime.date | None:
+    text = params.get(name, "")
+    try:
+        return datetime.date.fromisoformat(text) if text else None
+    except ValueError:
+        raise BadParameter(name) from None
+
+
+def _read_choice(params: QueryDict, name: str) -> Choice:
+    text = params.get(name, "")
+    if text in ("", "none"):
+        return text or None
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise BadParameter(name)
+    return int(text)
 
 
 def split_paths(source: Source) -> dict[str, str]:

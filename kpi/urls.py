@@ -1,5 +1,12 @@
-from django.urls.resolvers import URLPattern
+from django.urls import path
+
+from kpi import views
 
 app_name = "kpi"
 
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.funnel, name="funnel"),
+    path("channels/", views.channels, name="channels"),
+    path("sla/", views.sla, name="sla"),
+    path("reckon/", views.reckon, name="reckon"),
+]

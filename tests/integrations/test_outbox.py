@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from celery import current_app
 from django.core import mail
 from django.core.mail import send_mail
 from django.core.mail.backends.base import BaseEmailBackend
@@ -214,6 +215,6 @@ def test_a_broker_that_is_gone_or_frozen_never_fails_the_request(is_listening, m
         if is_listening:
             frozen.listen(1)
         address = f"redis://127.0.0.1:{frozen.getsockname()[1]}/0"
-        monkeypatch.setattr(outbox.current_app.conf, "broker_write_url", address)
+        monkeypatch.setattr(current_app.conf, "broker_write_url", address)
         outbox._publish()
     assert "the outbox waits for the schedule" in caplog.text

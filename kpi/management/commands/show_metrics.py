@@ -1,13 +1,13 @@
 import csv
 import datetime
 import json
-from decimal import Decimal
 
 from django.core.management.base import BaseCommand, CommandError
 
 from kpi import facts
-from kpi.metrics import METRICS, Figure, Unit, chosen
-from kpi.scope import SPLITS, Mode, Scope, group_names
+from kpi.metrics import METRICS, Figure, Unit, chosen, plain
+from kpi.scope import SPLITS, Mode, Scope
+from leads.spreadsheet import neutralise
 
 COLUMNS = ["group", "metric", "numerator", "denominator", "value"]
 SUFFIX = {Unit.PERCENT: " %", Unit.DAYS: " d", Unit.MULTIPLE: " ×"}
@@ -36,21 +36,13 @@ class Command(BaseCommand):
             raise CommandError(f"There is no metric “{error.args[0]}”. Known are: {known}.") from None
         if not options["as_kept"]:
             facts.recompute()
-        by = options["by"]
         scope = Scope(user=None, start=options["start"], end=options["end"], mode=Mode(options["mode"]))
-        groups = scope.figures(metrics, by)
-        called = group_names(by, groups) if by else {None: "all"}
-        rows = [
-            (called.get(group, str(group)), figure)
-            for group in sorted(groups, key=lambda group: called.get(group, str(group)))
-            if by is None or any(figure.numerator or figure.denominator for figure in groups[group].values())
-            for figure in groups[group].values()
-        ]
+        rows = scope.listed(metrics, options["by"])
         getattr(self, f"_{options['format']}")(rows)
 
     def _json(self, rows: list[tuple[str, Figure]]) -> None:
         listed = [
-            dict(zip(COLUMNS, [group, f.metric.slug, *map(_plain, (f.numerator, f.denominator, f.value))], strict=True))
+            dict(zip(COLUMNS, [group, f.metric.slug, *map(plain, (f.numerator, f.denominator, f.value))], strict=True))
             for group, f in rows
         ]
         self.stdout.write(json.dumps(listed, ensure_ascii=False, indent=1))
@@ -59,19 +51,19 @@ class Command(BaseCommand):
         writer = csv.writer(self.stdout, lineterminator="\n")
         writer.writerow(COLUMNS)
         for group, f in rows:
-            writer.writerow([_safe(group), f.metric.slug, *map(_plain, (f.numerator, f.denominator, f.value))])
+            writer.writerow([neutralise(group), f.metric.slug, *map(plain, (f.numerator, f.denominator, f.value))])
 
     def _table(self, rows: list[tuple[str, Figure]]) -> None:
         table = [COLUMNS]
         for group, f in rows:
-            value = "no data" if f.value is None else f"{_plain(f.value)}{SUFFIX.get(f.metric.unit, '')}"
+            value = "no data" if f.value is None else f"{plain(f.value)}{SUFFIX.get(f.metric.unit, '')}"
             if not f.is_mature:
                 value += " (not mature)"
             table.append(
                 [
                     group,
                     f.metric.slug,
-                    *("" if n is None else str(_plain(n)) for n in (f.numerator, f.denominator)),
+                    *("" if n is None else str(plain(n)) for n in (f.numerator, f.denominator)),
                     value,
                 ]
             )
@@ -81,14 +73,3 @@ class Command(BaseCommand):
                 f"{cell:<{w}}" if i < 2 else f"{cell:>{w}}" for i, (cell, w) in enumerate(zip(row, widths, strict=True))
             ]
             self.stdout.write("  ".join(texts).rstrip())
-
-
-def _plain(number: Decimal | None) -> int | float | None:
-    if number is None:
-        return None
-    return int(number) if number == number.to_integral_value() else float(number)
-
-
-def _safe(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.strip()[:1] in ("=", "+", "-", "@") else text
