@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -121,15 +121,18 @@ def _scope(request: HttpRequest, *also: str) -> Scope:
         raise BadRequest(str(error)) from error
 
 
-def _cell(scope: Scope, figure: Figure) -> dict:
-    """A figure with the addresses of the records behind it."""
+def _cell(scope: Scope, figure: Figure, *, is_short: bool = False) -> dict:
+    """A figure with the addresses of the records behind it. A short one leaves out what stands beside it anyway."""
     top = figure.metric.top(cohort=scope.mode is Mode.COHORT)
     bottom = figure.metric.denominator
+    top_url = scope.url(top[0].measure) if top else ""
     return {
         "figure": figure,
         "metric": figure.metric,
         "unit": figure.metric.unit,
-        "top_url": scope.url(top[0].measure) if top else "",
+        "is_short": is_short,
+        "value_url": top_url if is_short or not bottom else "",
+        "top_url": top_url,
         "bottom_url": scope.url(bottom[0].measure) if bottom else "",
     }
 
@@ -332,7 +335,7 @@ def _trend(scope: Scope, metric: Metric) -> list[dict]:
 def _text(figure: Figure) -> str:
     if figure.value is None:
         return _("no data")
-    return f"{figure.value:.1f} %" if figure.metric.unit is Unit.PERCENT else f"{figure.value:.10g}"
+    return f"{number_format(figure.value, 1)}\N{NARROW NO-BREAK SPACE}%" if figure.metric.unit is Unit.PERCENT else ""
 
 
 def _refusals(scope: Scope) -> list[dict]:
@@ -374,7 +377,9 @@ def channels(request: HttpRequest) -> HttpResponse:
         {
             "name": names[group],
             "url": f"{reverse('kpi:channels' if by == 'channel' else 'kpi:funnel')}?{scope.into(by, group).params()}",
-            "cells": [_cell(scope.into(by, group), figures[metric.slug]) for metric in metrics],
+            "cells": [
+                _cell(scope.into(by, group), figures[m.slug], is_short=m.unit is not Unit.PERCENT) for m in metrics
+            ],
         }
         for group, figures in groups.items()
     ]
@@ -385,7 +390,10 @@ def channels(request: HttpRequest) -> HttpResponse:
         "metrics": metrics,
         "rows": rows,
         "by": by,
-        "total": [_cell(scope, figure) for figure in scope.figures(metrics)[None].values()],
+        "total": [
+            _cell(scope, figure, is_short=figure.metric.unit is not Unit.PERCENT)
+            for figure in scope.figures(metrics)[None].values()
+        ],
         **_page(request, scope),
     }
     return render(request, "kpi/channels.html", context)

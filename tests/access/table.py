@@ -60,6 +60,12 @@ accounts:team_add                     POST    -                              in 
 accounts:team_edit                    GET     pk=team                        in    403   403   403   403   403   403   403   200
 accounts:team_edit                    POST    pk=team                        in    403   403   403   403   403   403   403   done
 
+# KPI
+kpi:funnel                            GET     -                              in    200   200   200   200   200   200   200   200
+kpi:channels                          GET     -                              in    200   200   200   200   200   200   200   200
+kpi:sla                               GET     -                              in    200   200   200   200   200   200   200   200
+kpi:reckon                            POST    -                              in    403   403   403   403   302   302   403   302
+
 # Leads
 leads:lead_list                       GET     -                              in    200   200   200   200   200   200   200   200
 leads:lead_filter                     GET     -                              in    200   200   200   200   200   200   200   200
