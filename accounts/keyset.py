@@ -38,7 +38,7 @@ class Count:
     is_capped: bool
 
 
-def count_up_to(queryset: QuerySet, page: Page | None = None, most: int = 10_000) -> Count:
+def count_up_to(queryset: QuerySet, most: int = 10_000, *, page: Page | None = None) -> Count:
     """Count the rows, but stop after `most`: counting a whole table costs more than showing it.
 
     Given the `page` that is shown of them, the only page is its own count.

@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import access
 from accounts.keyset import count_up_to, keyset_page
@@ -29,7 +29,7 @@ def company_list(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"page": keyset_page(found, request.GET, order=("folded_name", "pk"))}
     if request.htmx and "after" in request.GET:
         return render(request, "leads/company_list.html#rows", context)
-    context |= {"filters": filters, "count": count_up_to(found, context["page"])}
+    context |= {"filters": filters, "count": count_up_to(found, page=context["page"])}
     return render(request, "leads/company_list.html", context)
 
 
@@ -56,6 +56,7 @@ def company_detail(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @access.only_for(access.EDIT_CONTACTS)
+@require_http_methods(["GET", "HEAD", "POST"])
 def company_edit(request: HttpRequest, pk: int) -> HttpResponse:
     company = _company(request, pk)
     posted = request.POST if request.method == "POST" else None

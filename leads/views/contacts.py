@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import access
 from accounts.keyset import count_up_to, keyset_page
@@ -30,7 +30,7 @@ def contact_list(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"page": keyset_page(rows, request.GET, order=("-updated_at", "-pk"))}
     if request.htmx and "after" in request.GET:
         return render(request, "leads/contact_list.html#rows", context)
-    context |= {"filters": filters, "count": count_up_to(found, context["page"])}
+    context |= {"filters": filters, "count": count_up_to(found, page=context["page"])}
     return render(request, "leads/contact_list.html", context)
 
 
@@ -59,6 +59,7 @@ def contact_detail(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @access.only_for(access.EDIT_CONTACTS)
+@require_http_methods(["GET", "HEAD", "POST"])
 def contact_edit(request: HttpRequest, pk: int) -> HttpResponse:
     contact = _contact(request, pk)
     posted = request.POST if request.method == "POST" else None

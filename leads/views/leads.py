@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts import access
@@ -43,7 +43,7 @@ def lead_list(request: HttpRequest) -> HttpResponse:
         return render(request, "leads/lead_list.html#rows", context)
     context |= {
         "filters": filters,
-        "count": count_up_to(found, context["page"]),
+        "count": count_up_to(found, page=context["page"]),
         "stages": Stage,
         "orders": [(name, label) for name, (label, _order) in LeadFilter.ORDERS.items()],
         "may_register": access.may(request.user, access.REGISTER_LEADS),
@@ -64,6 +64,7 @@ def lead_filter(request: HttpRequest) -> HttpResponse:
 
 
 @access.only_for(access.REGISTER_LEADS)
+@require_http_methods(["GET", "HEAD", "POST"])
 def lead_add(request: HttpRequest) -> HttpResponse:
     campaign = Campaign.objects.visible_to(request.user).filter(pk=read_number(request.GET.get("campaign"))).first()
     posted = request.POST if request.method == "POST" else None
@@ -195,6 +196,7 @@ def lead_criterion(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @access.only_for(access.EDIT_CONTACTS)
+@require_http_methods(["GET", "HEAD", "POST"])
 def lead_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """The facts of a lead: in place on its page, or a page of its own."""
     lead = _lead(request, pk)
