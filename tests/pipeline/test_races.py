@@ -1,0 +1,154 @@
+"""Many at once: one wins, the others are told who, and nothing is done twice. Real threads on real connections."""
+
+import sqlite3
+import threading
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from django.db import connection, connections
+
+from leads.models import LeadEvent
+from pipeline import transitions
+from pipeline.models import Handoff, Notification, Opportunity, Payment
+from pipeline.sweep import sweep
+from pipeline.transitions import TransitionError
+from tests.factories import (
+    NOON,
+    a_contacted_handoff,
+    a_handoff,
+    a_qualified_lead,
+    a_won_opportunity,
+    days,
+    reason,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[int], object]], list]:
+    """`at_once(50, step)` calls `step(n)` in 50 threads, each with its own connection, and returns what they returned.
+
+    SQLite's test database lives in the memory of one connection; the threads share a copy of it in a file instead,
+    with the settings of production.
+    """
+    copied = []
+
+    def share() -> None:
+        if connection.vendor == "sqlite" and not copied:
+            file = tmp_path / "shared.sqlite3"
+            connection.ensure_connection()
+            with sqlite3.connect(file) as copy:
+                connection.connection.backup(copy)
+            copy.close()
+            monkeypatch.setitem(connections.settings["default"], "NAME", str(file))
+            copied.append(file)
+
+    def run(count: int, step: Callable[[int], object]) -> list:
+        share()
+        start = threading.Barrier(count)
+
+        def thread(n: int) -> object:
+            try:
+                start.wait()
+                return step(n)
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(count) as pool:
+            return list(pool.map(thread, range(count)))
+
+    return run
+
+
+def test_of_fifty_who_accept_at_once_one_wins_and_the_others_are_told_who(mia, sam, max_, at_once):  # H4
+    handoff = a_contacted_handoff(sam, by=mia)
+
+    def accept(n: int) -> str:
+        try:
+            transitions.accept(Handoff.objects.get(pk=handoff.pk), by=sam if n % 2 else max_, at=NOON)
+        except TransitionError as refusal:
+            return str(refusal)
+        return ""
+
+    said = at_once(50, accept)
+    assert said.count("") == 1
+    assert len({text for text in said if text}) == 1
+    winner = "Sam" if said.index("") % 2 else "Max"
+    assert all(text.startswith(f"{winner} already accepted this lead") for text in said if text)
+    events = LeadEvent.objects.filter(kind="accepted")
+    assert at_once(1, lambda n: (Opportunity.objects.count(), events.count())) == [(1, 1)]
+
+
+def test_accepting_and_rejecting_at_once_has_one_outcome(mia, sam, at_once):  # H4
+    handoff, why = a_contacted_handoff(sam, by=mia), reason()
+
+    def decide(n: int) -> bool:
+        fresh = Handoff.objects.get(pk=handoff.pk)
+        try:
+            if n % 2:
+                transitions.accept(fresh, by=sam, at=NOON)
+            else:
+                transitions.reject(fresh, why, by=sam, at=NOON, missing="x")
+        except TransitionError:
+            return False
+        return True
+
+    assert sum(at_once(10, decide)) == 1
+    stages = at_once(1, lambda n: Handoff.objects.select_related("lead").get().lead.stage)
+    assert stages[0] in {"accepted", "returned"}
+
+
+def test_one_lead_is_handed_over_once(mia, sam, sid, at_once):  # H1
+    lead = a_qualified_lead(by=mia)
+
+    def hand_over(n: int) -> bool:
+        try:
+            transitions.hand_over(lead, by=mia, at=NOON)
+        except TransitionError:
+            return False
+        return True
+
+    assert sum(at_once(10, hand_over)) == 1
+    assert at_once(1, lambda n: Handoff.objects.count()) == [1]
+
+
+def test_round_robin_is_fair_to_leads_handed_over_at_once(mia, sam, sid, at_once):  # H1
+    leads = [a_qualified_lead(by=mia) for _n in range(6)]
+    at_once(6, lambda n: transitions.hand_over(leads[n], by=mia, at=NOON))
+    shares = at_once(1, lambda n: [Handoff.objects.filter(assigned_to=rep).count() for rep in (sam, sid)])
+    assert shares == [[3, 3]]
+
+
+def test_a_payment_sent_twice_at_once_is_recorded_once(mia, sam, at_once):  # H6
+    opportunity, key = a_won_opportunity(sam, by=mia), uuid.uuid4()
+    step = {"by": sam, "at": NOON, "paid_on": NOON.date(), "amount": 5, "submission_key": key}
+    at_once(10, lambda n: transitions.record_payment(opportunity, **step))
+    assert at_once(1, lambda n: Payment.objects.count()) == [1]
+
+
+def test_two_sweeps_at_once_tell_each_person_once(mia, sam, max_, at_once):  # H3
+    for _n in range(12):
+        a_handoff(sam, by=mia)
+    overdue = Notification.objects.filter(kind="overdue")
+    at_once(4, lambda n: sweep(NOON + days(7.5)))
+    # A row that another sweep held is left to the next one.
+    at_once(1, lambda n: sweep(NOON + days(7.6)))
+    counts = lambda n: (overdue.count(), LeadEvent.objects.filter(kind="overdue").count())  # noqa: E731
+    assert at_once(1, counts) == [(12, 12)]
+
+
+def test_a_sweep_and_people_at_work_do_not_block_each_other(mia, sam, at_once):  # H3
+    handoffs = [a_contacted_handoff(sam, by=mia) for _n in range(8)]
+
+    def work(n: int) -> None:
+        if n < 8:
+            transitions.accept(Handoff.objects.get(pk=handoffs[n].pk), by=sam, at=NOON + days(15))
+        else:
+            sweep(NOON + days(15))
+
+    at_once(10, work)
+    assert at_once(1, lambda n: Opportunity.objects.count()) == [8]
