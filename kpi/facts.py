@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 
 from django.db import connection, transaction
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum, Value
+from django.db.models import Count, F, Q, QuerySet, Sum, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Coalesce, TruncDate
 from django.utils import timezone
@@ -60,21 +60,13 @@ class Source:
     lead: str | None = None
 
 
-def first_won_of_each_contact() -> QuerySet[Opportunity]:
-    """The opportunity that made each client one."""
-    won = Opportunity.objects.won()
-    earlier = won.filter(lead__contact=OuterRef("lead__contact")).filter(
-        Q(won_at__lt=OuterRef("won_at")) | Q(won_at=OuterRef("won_at"), pk__lt=OuterRef("pk"))
-    )
-    return won.filter(~Exists(earlier))
-
-
 LEAD = Source(Lead.objects.counted, "campaign", "product", "owner", lead="pk")
 REMOVED_LEAD = dataclasses.replace(LEAD, rows=lambda: Lead.objects.filter(stage=Stage.REMOVED))
 LEAD_OF_CAMPAIGN = Source(Lead.objects.counted, "campaign", lead="pk")
 HANDOFF = Source(Handoff.objects.all, "lead__campaign", "lead__product", "assigned_to", lead="lead")
 OPPORTUNITY = Source(Opportunity.objects.all, "lead__campaign", "product", "owner", lead="lead")
-FIRST_WON = dataclasses.replace(OPPORTUNITY, rows=first_won_of_each_contact)
+OPENED = dataclasses.replace(OPPORTUNITY, rows=Opportunity.objects.of_known_opening)
+FIRST_WON = dataclasses.replace(OPPORTUNITY, rows=Opportunity.objects.first_of_clients)
 PAYMENT = Source(
     Payment.objects.all,
     "opportunity__lead__campaign",
@@ -139,7 +131,6 @@ _STOPPED_IN_TIME = Q(first_contact_at__lte=F("first_contact_due_at")) | Q(
     first_contact_at__isnull=True, decided_at__lte=F("first_contact_due_at")
 )
 _KNOWN_COST = Q(margin__isnull=False, amount__isnull=False)
-_KNOWN_OPENING = Q(lead__accepted_at__isnull=False)
 
 MEASURES: list[Measure] = [
     # Leads by the day they first reached a stage; they belong to their owner in marketing.
@@ -160,7 +151,7 @@ MEASURES: list[Measure] = [
     Measure("verdict_due", HANDOFF, "verdict_due_at", falls_due=True),
     Measure("verdict_kept", HANDOFF, "verdict_due_at", Q(decided_at__lte=F("verdict_due_at")), falls_due=True),
     # Opportunities belong to their owner. An imported deal whose opening isn't known has no opening day to count on.
-    Measure("opportunities", OPPORTUNITY, "opened_at", _KNOWN_OPENING, sums="amount"),
+    Measure("opportunities", OPENED, "opened_at", sums="amount"),
     Measure("demos", OPPORTUNITY, "demo_at"),
     Measure("proposals", OPPORTUNITY, "proposal_at"),
     Measure("contracts", OPPORTUNITY, "contract_at"),

@@ -13,7 +13,7 @@ from django.db.models import Count, ExpressionWrapper, F, Model, Q, QuerySet, Su
 from django.db.models.fields import DurationField
 from django.db.models.functions import Coalesce, TruncDate, TruncMonth
 from django.http import QueryDict
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -186,14 +186,14 @@ class Scope:
     def refusals(self) -> list["Refusal"]:
         """Why leads were refused in the period, at each step, commonest reason first; reckoned from the rows.
 
-        Marketing refuses by removing a lead that isn't handed over: its shares are of the period's leads, removed ones
-        included, that aren't handed over. Sales refuses by a verdict: of all verdicts. Selling ends in a loss: of all
+        Marketing refuses by removing a lead: its shares are of the period's leads, removed ones included, that weren't
+        handed over. Sales refuses by a verdict: of all verdicts. Selling ends in a loss: of all
         closed deals.
         """
-        not_passed = Q(handed_over_at__isnull=True)
+        not_passed = Q(handed_over_at__isnull=True) | Q(stage=Stage.REMOVED)
         everyone = dataclasses.replace(LEAD, rows=Lead.objects.all)
         steps = [
-            ("marketing", REMOVED_LEAD, "removed_at", "removal_reason", not_passed),
+            ("marketing", REMOVED_LEAD, "removed_at", "removal_reason", Q()),
             ("verdict", HANDOFF, "decided_at", "reason", Q(verdict="rejected")),
             ("selling", OPPORTUNITY, "lost_at", "lost_reason", Q(stage=Stage.LOST)),
         ]
@@ -233,10 +233,7 @@ class Scope:
         if any(split not in names for split in self.filters):
             return ""
         narrowed = {names[split]: choice for split, choice in self.filters.items()}
-        try:
-            return f"{reverse(name)}?{urlencode(query | narrowed)}"
-        except NoReverseMatch:  # REMOVE when every list has landed
-            return ""
+        return f"{reverse(name)}?{urlencode(query | narrowed)}"
 
     def refusal_url(self, refusal: "Refusal") -> str:
         if refusal.step == "marketing":
@@ -323,17 +320,19 @@ def group_names(by: str, groups: Iterable[Group]) -> dict[Group, str]:
 # --- The lists that show what was counted
 
 PERIOD = object()
-_LEADS, _HANDOFFS, _DEALS, _EXPENSES = (
+_LEADS, _HANDOFFS, _DEALS, _EXPENSES, _CAMPAIGNS = (
     "leads:lead_list",
     "pipeline:handoff_list",
     "pipeline:opportunity_list",
     "leads:expense_list",
+    "leads:campaign_list",
 )
 _FILTER_NAMES = {
     _LEADS: {name: name for name in SPLITS},
     _HANDOFFS: {name: "rep" if name == "owner" else name for name in SPLITS},
     _DEALS: {name: name for name in SPLITS},
     _EXPENSES: {"channel": "channel", "campaign": "campaign"},
+    _CAMPAIGNS: {"channel": "channel"},
 }
 _RECORDS: dict[str, tuple[str, dict[str, object]]] = {
     "leads": (_LEADS, {"reached": Stage.NEW.value, "": PERIOD}),
@@ -352,12 +351,13 @@ _RECORDS: dict[str, tuple[str, dict[str, object]]] = {
     "margin": (_DEALS, {"won": PERIOD}),
     "deals_with_cost": (_DEALS, {"won": PERIOD}),
     "cost_of_sales": (_DEALS, {"won": PERIOD}),
-    "new_clients": (_DEALS, {"won": PERIOD}),
+    "new_clients": (_DEALS, {"new_clients": 1, "won": PERIOD}),
     "lost_deals": (_DEALS, {"lost": PERIOD}),
     "payments": (_DEALS, {"paid": PERIOD}),
     "spend": (_EXPENSES, {"": PERIOD}),
-    "leads_of_reach": (_LEADS, {"reached": Stage.NEW.value, "": PERIOD}),
-    "mqls_of_participants": (_LEADS, {"reached": Stage.QUALIFIED.value, "": PERIOD}),
+    "impressions": (_CAMPAIGNS, {"reach": "impressions", "starts": PERIOD}),
+    "visits": (_CAMPAIGNS, {"reach": "visits", "starts": PERIOD}),
+    "participants": (_CAMPAIGNS, {"reach": "participants", "starts": PERIOD}),
 }
 
 
@@ -365,7 +365,7 @@ def _records(measure: str) -> tuple[str, dict[str, object]]:
     if measure in _RECORDS:
         return _RECORDS[measure]
     kept = MEASURE[measure]
-    if kept.source.lead != "pk" or kept.on_date:
+    if kept.source not in (LEAD, REMOVED_LEAD):
         return "", {}
     start, _arrow, end = measure.partition(">")
     then = {"then": end, "within": kept.within} if end else {}

@@ -386,6 +386,8 @@ class HandoffFilter(FilterForm):
     contacted_to = _date(label=_("Contacted to"), required=False)
     decided_from = _date(label=_("Decided from"), required=False)
     decided_to = _date(label=_("Decided to"), required=False)
+    due_from = _date(label=_("Fell due from"), required=False)
+    due_to = _date(label=_("Fell due to"), required=False)
 
     paths = {
         "verdict": "verdict",
@@ -399,12 +401,16 @@ class HandoffFilter(FilterForm):
     periods = {"handed_over": "handed_over_at", "contacted": "first_contact_at", "decided": "decided_at"}
 
     def clean(self) -> dict:
-        if self.cleaned_data.get("state") and not self.cleaned_data.get("clock"):
-            self.add_error("state", _("Choose a clock, too."))
+        for name in ("state", "due_from", "due_to"):
+            if self.cleaned_data.get(name) and not self.cleaned_data.get("clock"):
+                self.add_error(name, _("Choose a clock, too."))
         return self.cleaned_data
 
     def narrow(self, rows: QuerySet) -> QuerySet:
+        self.periods = {**self.periods, "due": f"{self.cleaned_data['clock']}_due_at"}
         rows = super().narrow(rows)
+        if self.cleaned_data["due_from"] or self.cleaned_data["due_to"]:
+            rows = rows.filter(**{f"{self.periods['due']}__lte": timezone.now()})
         if self.cleaned_data["state"]:
             rows = rows.with_clock(Clock(self.cleaned_data["clock"]), self.cleaned_data["state"], timezone.now())
         return rows
@@ -418,8 +424,15 @@ class OpportunityFilter(FilterForm):
     channel = _one(_("Channel"), Channel.objects.all())
     campaign = _one(_("Campaign"), Campaign.objects.all(), hidden=True)
     lost_reason = _one(_("Why lost"), Reason.objects.filter(kind=Reason.Kind.LOSS))
+    new_clients = _choice(_("Clients"), [("1", _("bought for the first time"))])
     opened_from = _date(label=_("Opened from"), required=False)
     opened_to = _date(label=_("Opened to"), required=False)
+    demo_from = _date(label=_("Demo from"), required=False)
+    demo_to = _date(label=_("Demo to"), required=False)
+    proposal_from = _date(label=_("Proposal from"), required=False)
+    proposal_to = _date(label=_("Proposal to"), required=False)
+    contract_from = _date(label=_("Contract from"), required=False)
+    contract_to = _date(label=_("Contract to"), required=False)
     won_from = _date(label=_("Won from"), required=False)
     won_to = _date(label=_("Won to"), required=False)
     lost_from = _date(label=_("Lost from"), required=False)
@@ -436,10 +449,21 @@ class OpportunityFilter(FilterForm):
         "campaign": "lead__campaign",
         "lost_reason": "lost_reason",
     }
-    periods = {"opened": "opened_at", "won": "won_at", "lost": "lost_at"}
+    periods = {
+        "opened": "opened_at",
+        "demo": "demo_at",
+        "proposal": "proposal_at",
+        "contract": "contract_at",
+        "won": "won_at",
+        "lost": "lost_at",
+    }
 
     def narrow(self, rows: QuerySet) -> QuerySet:
         rows = super().narrow(rows)
+        if self.cleaned_data["opened_from"] or self.cleaned_data["opened_to"]:
+            rows = rows.of_known_opening()
+        if self.cleaned_data["new_clients"]:
+            rows = rows.first_of_clients()
         since, until = self.cleaned_data["paid_from"], self.cleaned_data["paid_to"]
         if since or until:
             paid = Payment.objects.all()

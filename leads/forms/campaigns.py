@@ -78,6 +78,12 @@ class CampaignFilter(FilterForm):
     owner = forms.ModelChoiceField(User.objects.all(), required=False)
     events = forms.ChoiceField(choices=[("1", _("Events only"))], required=False)
     when = forms.ChoiceField(choices=[("upcoming", _("Running or ahead")), ("past", _("Past"))], required=False)
+    reach = forms.ChoiceField(
+        choices=[("impressions", _("impressions")), ("visits", _("visits")), ("participants", _("participants"))],
+        required=False,
+    )
+    starts_from = forms.DateField(required=False)
+    starts_to = forms.DateField(required=False)
 
     def apply(self, campaigns: CampaignQuerySet, today: datetime.date) -> CampaignQuerySet:
         wanted = self.cleaned_data
@@ -89,6 +95,12 @@ class CampaignFilter(FilterForm):
             campaigns = campaigns.filter(owner=wanted["owner"])
         if wanted["events"]:
             campaigns = campaigns.events()
+        if wanted["reach"]:
+            campaigns = campaigns.filter(**{f"{wanted['reach']}__isnull": False})
+        if wanted["starts_from"]:
+            campaigns = campaigns.filter(starts_on__gte=wanted["starts_from"])
+        if wanted["starts_to"]:
+            campaigns = campaigns.filter(starts_on__lte=wanted["starts_to"])
         if wanted["when"]:
             campaigns = campaigns.upcoming(today) if wanted["when"] == "upcoming" else campaigns.past(today)
         return campaigns

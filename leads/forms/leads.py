@@ -18,7 +18,7 @@ from accounts.models import Organisation, Team, User
 from leads.forms.fields import DateInput
 from leads.forms.filters import FilterForm
 from leads.forms.stand import StandForm
-from leads.models import Campaign, Channel, Lead, Product, Stage
+from leads.models import Campaign, Channel, Lead, Product, Reason, Stage
 from leads.models.leads import LeadQuerySet
 from leads.normalise import SEARCH_LENGTH, validate_text
 from leads.registration import Person
@@ -66,13 +66,19 @@ class LeadFilter(FilterForm):
         label=_("Stage"), choices=Stage.choices, required=False, widget=forms.CheckboxSelectMultiple
     )
     owner = OneOrNoneField(User.objects.all(), _("Nobody"), label=_("Owner"))
-    team = forms.ModelChoiceField(Team.objects.all(), label=_("Owner's team"), required=False, empty_label=_("Any"))
+    team = OneOrNoneField(Team.objects.all(), _("None"), label=_("Owner's team"))
     channel = forms.ModelChoiceField(Channel.objects.all(), label=_("Channel"), required=False, empty_label=_("Any"))
     campaign = OneOrNoneField(Campaign.objects.order_by("-starts_on", "-pk"), _("None"), label=_("Campaign"))
     product = OneOrNoneField(Product.objects.all(), _("None"), label=_("Product"))
     reached = forms.ChoiceField(label=_("Reached the stage"), choices=[("", _("Any")), *Stage.choices], required=False)
     then = forms.ChoiceField(label=_("and then"), choices=[("", _("Any")), *Stage.choices], required=False)
     within = forms.IntegerField(label=_("within days"), required=False, min_value=0, max_value=36_500)
+    removal_reason = forms.ModelChoiceField(
+        Reason.objects.filter(kind=Reason.Kind.REMOVAL),
+        label=_("Why removed"),
+        required=False,
+        widget=forms.HiddenInput,
+    )
     sort = forms.ChoiceField(
         label=_("Order"), choices=[(name, label) for name, (label, _order) in ORDERS.items()], required=False
     )
@@ -110,7 +116,9 @@ class LeadFilter(FilterForm):
             elif wanted[name]:
                 leads = leads.filter(**{name: wanted[name]})
         # The few ids are looked up first: knowing them, the database sees whether a channel has many leads or none.
-        if wanted["team"]:
+        if wanted["team"] == NONE:
+            leads = leads.filter(owner__team__isnull=True)
+        elif wanted["team"]:
             leads = leads.filter(owner__in=list(wanted["team"].members.values_list("pk", flat=True)))
         if wanted["channel"]:
             leads = leads.filter(campaign__in=list(wanted["channel"].campaigns.values_list("pk", flat=True)))
@@ -118,7 +126,9 @@ class LeadFilter(FilterForm):
 
     def _narrow_to_stages(self, leads: LeadQuerySet) -> LeadQuerySet:
         wanted, reached = self.cleaned_data, self.reached_stage
-        if wanted["stage"]:
+        if wanted["removal_reason"]:
+            leads = leads.filter(stage=Stage.REMOVED, removal_reason=wanted["removal_reason"])
+        elif wanted["stage"]:
             leads = leads.filter(stage__in=wanted["stage"])
         elif reached is None:
             leads = leads.present()
@@ -148,7 +158,7 @@ class LeadFilter(FilterForm):
         chips += [
             self._chip(self.fields["stage"].label, Stage(stage).label, "stage", stage) for stage in wanted["stage"]
         ]
-        for name in ("owner", "team", "channel", "campaign", "product"):
+        for name in ("owner", "team", "channel", "campaign", "product", "removal_reason"):
             if value := wanted[name]:
                 text = self.fields[name].none_label if value == NONE else value
                 chips.append(self._chip(self.fields[name].label, text, name))

@@ -6,7 +6,7 @@ from decimal import Decimal
 from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -38,6 +38,16 @@ class OpportunityQuerySet(models.QuerySet["Opportunity"]):
 
     def won(self) -> "OpportunityQuerySet":
         return self.filter(stage=Stage.WON)
+
+    def of_known_opening(self) -> "OpportunityQuerySet":
+        """Those whose day of opening is known; of an imported deal it may not be."""
+        return self.filter(lead__accepted_at__isnull=False)
+
+    def first_of_clients(self) -> "OpportunityQuerySet":
+        """The won ones that made each client one."""
+        won = Opportunity.objects.won().filter(lead__contact=OuterRef("lead__contact"))
+        earlier = won.filter(Q(won_at__lt=OuterRef("won_at")) | Q(won_at=OuterRef("won_at"), pk__lt=OuterRef("pk")))
+        return self.won().filter(~Exists(earlier))
 
     def for_list(self) -> "OpportunityQuerySet":
         return self.select_related(

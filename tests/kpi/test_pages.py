@@ -13,8 +13,10 @@ from django.utils import timezone
 
 from kpi import facts
 from kpi.metrics import METRIC
+from kpi.scope import Scope
 from tests import factories
-from tests.factories import days
+from tests.factories import NOON, days
+from tests.kpi.test_facts import a_busy_year
 
 pytestmark = pytest.mark.django_db
 
@@ -149,6 +151,55 @@ def test_reckoning_on_demand_wakes_a_worker_and_never_hangs_without_one(
     monkeypatch.setattr(current_app.conf, "broker_write_url", "redis://127.0.0.1:1/0")
     text = client.post(reverse("kpi:reckon"), follow=True).content.decode()
     assert "can&#x27;t be reached" in text
+
+
+# Kept to their campaign, and no list narrows leads to campaigns of known reach.
+WITHOUT_A_LIST = {"leads_of_reach", "mqls_of_participants", "impressions>leads", "participants>mqls"}
+
+
+def test_every_number_opens_the_very_records_that_it_counts(as_user, mia, dan, sam, sid):  # K1
+    a_busy_year(mia, dan, sam, sid)
+    facts.recompute()
+    client = as_user(mia)
+    everything = Scope(user=mia, start=NOON.date(), end=NOON.date() + days(700))
+    some = everything.narrow(start=NOON.date() + days(40), end=NOON.date() + days(120))
+    for scope in (
+        everything,
+        some,
+        everything.narrow(team=sam.team_id),
+        everything.narrow(owner=sid.pk, product="none"),
+    ):
+        for measure in facts.MEASURE.values():
+            address = scope.url(measure.slug)
+            if not address:
+                assert measure.slug in WITHOUT_A_LIST or (scope.is_by_person and not measure.by_person)
+                continue
+            response = client.get(address)
+            assert response.status_code == 200, address
+            counted = scope.sums([measure.slug]).get(None, {}).get(measure.slug, (0, 0))[0]
+            rows = response.context["page"].rows if "page" in response.context else response.context["rows"]
+            if measure.slug == "payments":  # the deals that were paid
+                assert bool(rows) == bool(counted)
+            elif measure.slug not in {"margin", "deals_with_cost", "cost_of_sales"}:  # the deals, of known cost or not
+                assert len(rows) == counted, address
+
+
+def test_every_refusal_opens_its_records(as_user, mia, dan, sam, sid):  # K1
+    a_busy_year(mia, dan, sam, sid)
+    scope = Scope(user=mia, start=NOON.date(), end=NOON.date() + days(700))
+    refusals = scope.refusals()
+    assert {refusal.step for refusal in refusals} == {"marketing", "verdict", "selling"}
+    for refusal in refusals:
+        response = as_user(mia).get(scope.refusal_url(refusal))
+        rows = response.context["page"].rows if "page" in response.context else response.context["rows"]
+        assert len(rows) == refusal.count
+
+
+def test_what_is_overdue_opens_its_records(as_user, mia, sam, recently):  # K3
+    client = as_user(mia)
+    for row in client.get(reverse("kpi:sla")).context["rows"]:
+        for count, address in row["overdue"]:
+            assert len(client.get(address).context["rows"]) == count
 
 
 def test_a_period_ends_with_today_of_the_organisation(as_user, vera):  # K3
