@@ -15,7 +15,7 @@ from accounts.access import SCOPES
 from accounts.models import ApiToken, Organisation, Role, Team, User, time_zones
 
 
-class OurWords:
+class OurWords(forms.Form):
     """The library's sign-in forms with our labels, and no placeholders that repeat them."""
 
     LABELS = {

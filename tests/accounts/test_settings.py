@@ -3,10 +3,12 @@
 import datetime
 import re
 import threading
+from urllib.parse import urlencode
 
 import pytest
 from django.core import mail
 from django.db import connection
+from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -98,7 +100,8 @@ def test_of_two_first_runs_at_once_one_wins():
     made, barrier = [], threading.Barrier(2)
 
     def run(number: int) -> None:
-        form = FirstRunForm(_query(FIRST | {"email": f"ada{number}@example.com"}), instance=Organisation(pk=1))
+        data = QueryDict(urlencode(FIRST | {"email": f"ada{number}@example.com"}))
+        form = FirstRunForm(data, instance=Organisation(pk=1))
         assert form.is_valid(), form.errors
         barrier.wait()
         made.append(form.create_administrator())
@@ -111,14 +114,6 @@ def test_of_two_first_runs_at_once_one_wins():
         runner.join()
     assert sorted(administrator is None for administrator in made) == [False, True]
     assert User.objects.administrators().count() == 1
-
-
-def _query(values: dict):
-    from django.http import QueryDict
-
-    query = QueryDict(mutable=True)
-    query.update(values)
-    return query
 
 
 # --- Profile and tokens ----------------------------------------------------------------------------------------------
