@@ -2,7 +2,6 @@
 
 import datetime
 
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -21,10 +20,9 @@ class ScopedTokenAuthentication(TokenAuthentication):
     def authenticate(self, request: Request):
         found = super().authenticate(request)
         if found is not None:
-            now = timezone.now()
-            ApiToken.objects.filter(
-                Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - LAST_USED_PRECISION), pk=found[1].pk
-            ).update(last_used_at=now)
+            token, now = found[1], timezone.now()
+            if token.last_used_at is None or token.last_used_at < now - LAST_USED_PRECISION:
+                ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
         return found
 
 

@@ -19,8 +19,9 @@ def _organisation(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _fast_passwords(settings) -> None:
+def _fast(settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.WHITENOISE_USE_FINDERS = False  # each new client would look for all static files
 
 
 def _person(name: str, role: Role, team: Team | None = None) -> User:

@@ -69,25 +69,33 @@ def _address(line: Line, world: World) -> str:
     return reverse(line.route, kwargs={key: getattr(value, "pk", value) for key, value in values.items()})
 
 
-def _client(person: str, world: World, *, api: bool, **options: Any) -> Client:
+def _is_api(line: Line) -> bool:
+    return line.route.startswith("api:")
+
+
+def _client(person: str, world: World, *, token: str = "", **options: Any) -> Client:
     client = Client(**options)
-    if person != "anon" and not api:
-        client.cookies["sessionid"] = world.sessions[person]
+    if person != "anon" and token:
+        client.defaults |= {"HTTP_AUTHORIZATION": f"Bearer {world.tokens[person, token]}", "HTTP_IF_MATCH": "*"}
     elif person != "anon":
-        client.defaults["HTTP_AUTHORIZATION"] = f"Bearer {world.tokens[person]}"
+        client.cookies["sessionid"] = world.sessions[person]
     return client
 
 
-def _ask(line: Line, person: str, world: World, method: str | None = None, **options: Any) -> tuple[HttpResponse, set]:
+def _ask(
+    line: Line, person: str, world: World, method: str | None = None, token: str | None = None, **options: Any
+) -> tuple[HttpResponse, set]:
     """The answer, and the tables that were written. What was done is undone."""
     address, method = _address(line, world), method or line.method
-    is_api = address.startswith("/api/")
-    client = _client(person, world, api=is_api, **options)
+    is_api = _is_api(line)
+    if token is None:
+        token = "with all scopes" if is_api else ""
+    client = _client(person, world, token=token, **options)
     make_body = BODIES.get(line.route)
     body = make_body(World(**vars(world), me=getattr(world, person, None))) if make_body and method != "GET" else {}
     arguments = (
         {"data": body}
-        if method in ("GET", "POST") and not (is_api and method == "POST")
+        if method == "GET" or (method == "POST" and not is_api)
         else {"data": body, "content_type": "application/json"}
     )
     with transaction.atomic(), CaptureQueriesContext(connection) as queries:
@@ -141,11 +149,23 @@ def test_methods_without_a_line_are_refused_and_change_nothing(route: str, world
         assert response.status_code in (403, 404, 405), f"{method} as ada: {response.status_code}"
 
 
-@pytest.mark.parametrize("line", [line for line in LINES if line.method == "POST"], ids=str)
+@pytest.mark.parametrize("line", [line for line in LINES if line.method == "POST" and not _is_api(line)], ids=str)
 def test_a_post_from_another_site_is_refused(line: Line, world: World) -> None:
-    if _address(line, world).startswith("/api/"):
-        return  # tokens aren't sent by browsers of their own accord; a session doesn't count there (next test)
     for person in ("anon", "dora", "ada"):
         response, writes = _ask(line, person, world, enforce_csrf_checks=True)
         assert response.status_code == 403, person
         assert not writes, f"{person} wrote {writes}"
+
+
+# What needs no scope: reading about the interface, and giving a token back.
+FREE = {"api:schema", "api:docs", "api:tokens"}
+
+
+@pytest.mark.parametrize("line", [line for line in LINES if _is_api(line) and line.route not in FREE], ids=str)
+def test_rest_takes_neither_a_token_without_its_scope_nor_a_browsers_session(line: Line, world: World) -> None:
+    for person, cell in zip(PEOPLE, line.cells, strict=True):
+        if cell in ("200", "done"):
+            response, writes = _ask(line, person, world, token="without scopes")
+            assert (response.status_code, writes) == (403, set()), f"{person} with a token without scopes"
+            response, writes = _ask(line, person, world, token="")
+            assert (response.status_code, writes) == (401, set()), f"{person} with a session"

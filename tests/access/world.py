@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.access import SCOPES
 from accounts.models import ApiToken, Role, Team, User
-from leads.models import LeadEvent
+from leads.models import CriteriaSet, LeadEvent
 from pipeline import transitions
 from pipeline.defaults import create_defaults
 from tests import factories
@@ -41,7 +41,11 @@ def build() -> World:
         client = Client()
         client.force_login(user)
         world.sessions[name] = client.session.session_key
-        world.tokens[name] = ApiToken.objects.create(user=user, name="table", scopes=sorted(SCOPES))[1]
+        for kind, scopes in (("with all scopes", sorted(SCOPES)), ("without scopes", [])):
+            token, secret = ApiToken.objects.create(user=user, name=kind, scopes=scopes)
+            # Used a moment ago for ever, so that noting its use isn't seen as a change.
+            ApiToken.objects.filter(pk=token.pk).update(last_used_at=timezone.now() + factories.days(1))
+            world.tokens[name, kind] = secret
     world.sams_token = ApiToken.objects.create(user=world.sam, name="Sam's", scopes=[])[0].token_key
 
     world.lead = factories.a_lead(by=world.mia)
@@ -51,9 +55,15 @@ def build() -> World:
     world.expense = factories.ExpenseFactory(campaign=world.campaign)
     world.product = factories.ProductFactory()
     world.reason = factories.reason()
+    world.criterion = CriteriaSet.objects.in_force(NOON).criteria.first()
+    world.removal, world.loss = (factories.reason(kind) for kind in ("removal", "loss"))
+    world.lead_that_meets_criteria = factories.meet_criteria(factories.a_lead(by=world.mia), by=world.mia)
+    world.removed_lead = factories.a_lead(by=world.mia)
+    transitions.remove(world.removed_lead, world.removal, by=world.mia, at=NOON)
     world.qualified_lead = factories.a_qualified_lead(by=world.mia)
     world.qualified_event = world.qualified_lead.events.filter(kind=LeadEvent.Kind.QUALIFIED).get()  # Mia can undo it
     world.sams_handoff = factories.a_handoff(world.sam, by=world.mia)
+    world.sams_lead = world.sams_handoff.lead
     world.sams_contacted_handoff = factories.a_contacted_handoff(world.sam, by=world.mia)
     world.sams_opportunity = factories.an_opportunity(world.sam, by=world.mia)
     world.sams_won_opportunity = factories.a_won_opportunity(world.sam, by=world.mia)
@@ -186,4 +196,30 @@ BODIES: dict[str, Any] = {
         "unreachable_attempts": 3,
         "seen_version": 1,
     },
+    # REST
+    "api:tokens": lambda world: {
+        "email": "ada@example.com",
+        "password": PASSWORD,
+        "name": "Sync",
+        "scopes": ["leads:read"],
+    },
+    "api:contact-list": lambda world: {"name": "Nina", "email": "nina@client.example"},
+    "api:contact-bulk-upsert": lambda world: {"system": "crm", "items": [{"external_id": "7", "name": "Nina"}]},
+    "api:contact-detail": lambda world: {"name": "Nina", "email": "nina@client.example"},
+    "api:company-list": lambda world: {"name": "Initech"},
+    "api:company-detail": lambda world: {"name": "Initech"},
+    "api:campaign-list": lambda world: {"name": "Fair", "channel": world.channel.pk, "starts_on": "2026-03-02"},
+    "api:campaign-detail": lambda world: {"name": "Fair", "channel": world.channel.pk, "starts_on": "2026-03-02"},
+    "api:expense-list": lambda world: {"campaign": world.campaign.pk, "spent_on": "2026-03-02", "amount": "10.00"},
+    "api:expense-detail": lambda world: {"campaign": world.campaign.pk, "spent_on": "2026-03-02", "amount": "10.00"},
+    "api:lead-list": lambda world: {"campaign": world.campaign.pk, "name": "Nina", "email": "nina@client.example"},
+    "api:lead-answer": lambda world: {"key": world.criterion.key, "value": "yes"},
+    "api:lead-activities": lambda world: {"kind": "call", "outcome": "reached"},
+    "api:lead-remove": lambda world: {"reason": world.removal.pk},
+    "api:handoff-reject": lambda world: {"reason": world.reason.pk, "missing": "The budget"},
+    "api:handoff-reassign": lambda world: {"to": world.max.email},
+    "api:opportunity-move": lambda world: {"stage": "demo"},
+    "api:opportunity-win": lambda world: {"amount": "1000.00"},
+    "api:opportunity-lose": lambda world: {"reason": world.loss.pk},
+    "api:opportunity-payments": lambda world: {"paid_on": "2026-03-02", "amount": "10.00"},
 }
