@@ -38,7 +38,7 @@ class CampaignQuerySet(Searchable, models.QuerySet["Campaign"]):
         leads = leads.filter(campaign=OuterRef("pk"), registered_at__isnull=False).values("campaign")
         return self.annotate(
             spent=Subquery(spent.values(sum=Sum("amount"))),
-            lead_count=Coalesce(Subquery(leads.values(number=Count("pk"))), 0),
+            lead_count=Coalesce(Subquery(leads.values(number=Count("campaign"))), 0),
         )
 
 

@@ -197,6 +197,8 @@ class Lead(models.Model):
             models.Index(fields=["stage", "-id"], name="lead_stage"),
             models.Index(fields=["owner", "-id"], name="lead_owner"),
             models.Index(fields=["campaign", "-id"], name="lead_campaign"),
+            # Counts a campaign's leads without reading them.
+            models.Index(fields=["campaign"], name="lead_counted", condition=COUNTED & Q(registered_at__isnull=False)),
             models.Index(fields=["product", "-id"], name="lead_product"),
             models.Index(fields=["-updated_at", "-id"], name="lead_recent"),
             # The list is in order of registration; what it is narrowed to most has its own index in that order.

@@ -225,6 +225,21 @@ def test_the_page_counts_how_far_leads_came_and_every_number_opens_them(as_user,
     assert won.lead in context["latest"]
 
 
+def test_each_number_of_the_page_agrees_with_the_list_that_it_opens(as_user, mia, sam):
+    campaign = factories.CampaignFactory()
+    factories.a_won_opportunity(sam, campaign=campaign, by=mia)
+    factories.a_handoff(sam, campaign=campaign, by=mia)
+    for lead in (factories.a_lead(campaign=campaign, by=mia), factories.a_qualified_lead(campaign=campaign, by=mia)):
+        transitions.remove(lead, factories.reason("removal"), by=mia, at=NOON)
+    factories.a_qualified_lead(by=mia)  # of another campaign
+    browser = as_user(mia)
+    context = browser.get(f"/campaigns/{campaign.pk}/").context
+    for row in [*context["reached"], *context["aside"]]:
+        assert len(browser.get(row["url"]).context["page"].rows) == row["value"], row["label"]
+    listed = browser.get("/campaigns/").context["page"].rows
+    assert {row.pk: row.lead_count for row in listed}[campaign.pk] == context["reached"][0]["value"]
+
+
 def test_an_event_offers_stand_mode_to_those_who_register_leads(as_user, mia, vera):
     event, flight = factories.EventFactory(), factories.CampaignFactory()
     stand = reverse("leads:stand", args=[event.pk])
