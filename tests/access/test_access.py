@@ -141,12 +141,10 @@ def test_each_person_reaches_what_the_table_says(line: Line, world: World) -> No
 def test_methods_without_a_line_are_refused_and_change_nothing(route: str, world: World) -> None:
     lines = [line for line in LINES if line.route == route]
     for method in set(METHODS) - {line.method for line in lines}:
-        for person in ("anon", "dora", "ada"):
+        for person in ("dora", "ada"):  # between them they may do everything
             response, writes = _ask(lines[0], person, world, method=method)
-            is_refused = response.status_code in (401, 403, 404, 405) or _matches("in", response, writes)
-            assert is_refused, f"{method} as {person}: {response.status_code}"
+            assert response.status_code in (403, 404, 405), f"{method} as {person}: {response.status_code}"
             assert not writes, f"{method} as {person} wrote {writes}"
-        assert response.status_code in (403, 404, 405), f"{method} as ada: {response.status_code}"
 
 
 @pytest.mark.parametrize("line", [line for line in LINES if line.method == "POST" and not _is_api(line)], ids=str)

@@ -313,6 +313,7 @@ def test_settings_lists_what_ones_role_may_change(ada, dora, sam, as_user):
         areas = as_user(user).get(reverse("accounts:settings")).context["areas"]
         return {str(entry["label"]) for area in areas for entry in area["entries"]}
 
-    assert {"Organisation", "People", "Teams", "API tokens"} <= offered(ada)
-    assert not {"Organisation", "People", "Teams"} & offered(dora)
+    lists = {"Channels", "Products", "Reasons"}
+    assert offered(ada) == {"Organisation", "People", "Teams", "API tokens"} | lists
+    assert offered(dora) == {"Criteria", "Agreement", "API tokens"} | lists
     assert offered(sam) == {"API tokens"}
