@@ -173,7 +173,7 @@ class CriteriaForm(forms.Form):
 
 
 def _typed_rows(data: QueryDict) -> list[dict]:
-    rows = []
+    rows: list[dict] = []
     while f"row-{len(rows)}-text" in data and len(rows) < MOST_CRITERIA:
         rows.append({name: data.get(f"row-{len(rows)}-{name}", "") for name in ("key", "text", "kind", "weight")})
     return rows

@@ -2,6 +2,7 @@
 
 import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.core.validators import MinValueValidator
@@ -34,8 +35,9 @@ class CampaignQuerySet(Searchable, models.QuerySet["Campaign"]):
     def with_results(self) -> "CampaignQuerySet":
         """Adds `spent` (money, None when nothing is recorded) and `lead_count`."""
         spent = Expense.objects.valid().filter(campaign=OuterRef("pk")).order_by().values("campaign")
-        leads = self.model._meta.get_field("leads").related_model.objects.counted().order_by()
-        leads = leads.filter(campaign=OuterRef("pk"), registered_at__isnull=False).values("campaign")
+        lead: Any = self.model._meta.get_field("leads").related_model
+        leads = lead.objects.counted().filter(campaign=OuterRef("pk"), registered_at__isnull=False)
+        leads = leads.order_by().values("campaign")
         return self.annotate(
             spent=Subquery(spent.values(sum=Sum("amount"))),
             lead_count=Coalesce(Subquery(leads.values(number=Count("campaign"))), 0),

@@ -91,7 +91,7 @@ class ReasonQuerySet(models.QuerySet["Reason"]):
         entries.insert(max(0, place + step), entries.pop(place))
         for position, entry in enumerate(entries):
             entry.position = position
-        self.bulk_update(entries, ["position"])
+        Reason.objects.bulk_update(entries, ["position"])
 
 
 class Reason(models.Model):

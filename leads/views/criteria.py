@@ -1,7 +1,5 @@
 """Settings → criteria: what makes a lead, which versions there were, and the next version."""
 
-from itertools import pairwise
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -22,15 +20,16 @@ from leads.models import CriteriaSet
 def criteria_page(request: HttpRequest) -> HttpResponse:
     versions = CriteriaSet.objects.select_related("created_by").prefetch_related("criteria")
     page = keyset_page(versions, request.GET, order=("-pk",), size=20)
-    beyond = list(versions.filter(pk__lt=page.rows[-1].pk).order_by("-pk")[:1]) if page.rows else []
+    beyond = versions.filter(pk__lt=page.rows[-1].pk).order_by("-pk")[:1] if page.rows else []
+    before: list[CriteriaSet | None] = [*page.rows[1:], *beyond, None]
     return render(
         request,
         "leads/criteria.html",
         {
             "in_force": CriteriaSet.objects.in_force(timezone.now()),
             "versions": [
-                {"set": version, "changes": criteria.changes(before, version)}
-                for version, before in pairwise([*page.rows, *(beyond or [None])])
+                {"set": version, "changes": criteria.changes(earlier, version)}
+                for version, earlier in zip(page.rows, before, strict=False)
             ],
             "next_key": page.next_key,
             "may_decide": access.may(request.user, access.DECIDE_CRITERIA),

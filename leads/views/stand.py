@@ -83,9 +83,14 @@ def stand_match(request: HttpRequest, pk: int) -> HttpResponse:
     form = StandMatchForm(request.POST)
     form.is_valid()
     contact = form.match()
-    last = contact and contact.leads.select_related("campaign").order_by("-registered_at", "-pk").first()
+    met = contact.leads.present().filter(registered_at__isnull=False).select_related("campaign") if contact else []
+    met = sorted(met, key=lambda lead: lead.registered_at)
     return render(
         request,
         "leads/stand.html#match",
-        {"contact": contact, "last": last, "is_here": bool(last and last.campaign_id == event.pk)},
+        {
+            "contact": contact,
+            "last": met[-1] if met else None,
+            "is_here": any(lead.campaign_id == event.pk for lead in met),
+        },
     )

@@ -166,9 +166,11 @@ def test_a_known_visitor_is_recognised_while_typing(as_user, mia, event, typed):
 def test_the_hint_says_when_saving_would_only_add_a_note_or_when_contact_is_unwanted(as_user, mia, event):
     contact = factories.ContactFactory(email="anna@client.example", do_not_contact=True)
     factories.a_lead(contact=contact, campaign=event)
+    factories.a_lead(contact=contact, campaign=factories.EventFactory(name="Later fair"), at=NOON + days(9))
     page = as_user(mia).post(f"/campaigns/{event.pk}/stand/match/", {"email": contact.email}).content.decode()
     assert "Registered here already" in page
     assert "Asked not to be contacted" in page
+    assert "Later fair" in page
 
 
 @pytest.mark.parametrize("typed", [{}, {"email": "ann"}, {"phone": "1"}, {"phone": "\x00"}, {"email": "x" * 10_000}])
