@@ -5,27 +5,24 @@ import uuid
 from collections.abc import Iterable
 
 from django import forms
-from django.core.exceptions import BadRequest, ValidationError
+from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
-from django.http import QueryDict
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.http import urlencode
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts import access
 from accounts.models import Organisation, Role, Team, User
+from leads.forms.fields import AmountField, DateInput
+from leads.forms.filters import FilterForm
+from leads.forms.leads import NONE, SANE_DAYS, OneOrNoneField
 from leads.models import Campaign, Channel, Lead, Product, Reason
 from leads.models.leads import SELLING
-from leads.normalise import validate_text
+from leads.normalise import SEARCH_LENGTH, validate_text
 from pipeline.models import Activity, Agreement, Handoff, Opportunity, Payment
 from pipeline.models.opportunities import OPPORTUNITY_STAGES
 from pipeline.sla import Clock
-
-
-def _date(**kwargs) -> forms.DateField:
-    return forms.DateField(widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"), **kwargs)
 
 
 def _words(label: str, *, most: int, rows: int = 2, **kwargs) -> forms.CharField:
@@ -126,10 +123,8 @@ class OpportunityForm(forms.ModelForm):
     class Meta:
         model = Opportunity
         fields = ["amount", "margin", "product", "expected_close_on", "next_step", "next_step_on"]
-        widgets = {
-            "expected_close_on": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-            "next_step_on": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        }
+        widgets = {"expected_close_on": DateInput, "next_step_on": DateInput}
+        field_classes = {"amount": AmountField, "margin": AmountField}
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
@@ -157,7 +152,7 @@ def _check_margin(form: forms.BaseForm) -> None:
 class HappenedForm(forms.Form):
     """A step that may have happened on an earlier day than it is recorded."""
 
-    happened_on = _date(label=_("On"), help_text=_("Today, unless it happened earlier."))
+    happened_on = forms.DateField(label=_("On"), widget=DateInput, help_text=_("Today, unless it happened earlier."))
 
     def __init__(self, *args, since: datetime.datetime, now: datetime.datetime, **kwargs) -> None:
         super().__init__(*args, **kwargs)
@@ -188,8 +183,8 @@ class MoveForm(HappenedForm):
 
 
 class WinForm(HappenedForm):
-    amount = forms.DecimalField(label=_("Amount"), max_digits=14, decimal_places=2, min_value=0)
-    margin = forms.DecimalField(
+    amount = AmountField(label=_("Amount"), max_digits=14, decimal_places=2, min_value=0)
+    margin = AmountField(
         label=_("Margin"),
         max_digits=14,
         decimal_places=2,
@@ -220,7 +215,8 @@ class PaymentForm(forms.ModelForm):
     class Meta:
         model = Payment
         fields = ["paid_on", "amount", "note"]
-        widgets = {"paid_on": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")}
+        widgets = {"paid_on": DateInput}
+        field_classes = {"amount": AmountField}
 
     def __init__(self, *args, today: datetime.date, **kwargs) -> None:
         kwargs["initial"] = {"submission_key": uuid.uuid4(), "paid_on": today} | kwargs.get("initial", {})
@@ -269,125 +265,101 @@ class AgreementForm(forms.ModelForm):
 
 # --- Filters of lists ------------------------------------------------------------------------------------------------
 
-NONE = "none"
+
+class _SalesPeople(OneOrNoneField.iterator):
+    """Offers those who sell; an address may name anybody, such as a rep who changed departments."""
+
+    def __init__(self, field: OneOrNoneField) -> None:
+        super().__init__(field)
+        self.queryset = field.queryset.filter(role__in=access.SELL)
 
 
-class OneOrNone(forms.ModelChoiceField):
-    """Any one row, or `none`: those that have none. The menu offers its queryset, an address may name any row."""
-
-    def to_python(self, value):
-        if value in self.empty_values or value == NONE:
-            return value or None
-        try:
-            return self.queryset.model._default_manager.get(pk=value)
-        except (ValueError, TypeError, self.queryset.model.DoesNotExist) as error:
-            raise ValidationError(self.error_messages["invalid_choice"], code="invalid_choice") from error
-
-    def validate(self, value) -> None:
-        forms.Field.validate(self, value)
+class SalesPersonField(OneOrNoneField):
+    iterator = _SalesPeople
 
 
-def _one(label: str, rows: QuerySet, *, hidden: bool = False) -> OneOrNone:
-    return OneOrNone(
-        label=label, queryset=rows, required=False, empty_label=_("any"), widget=forms.HiddenInput if hidden else None
-    )
+def _one(label: str, rows: QuerySet, none_label: str = _("None")) -> OneOrNoneField:
+    return OneOrNoneField(rows, none_label, label=label)
 
 
 def _choice(label: str, choices: Iterable[tuple[str, str]]) -> forms.ChoiceField:
-    return forms.ChoiceField(label=label, choices=[("", _("any")), *choices], required=False)
+    return forms.ChoiceField(label=label, choices=[("", _("Any")), *choices], required=False)
 
 
-class FilterForm(forms.Form):
-    """Filters of a list as they stand in its address. What isn't offered, a name or a value, is a 400.
+def _day(label: str) -> forms.DateField:
+    return forms.DateField(label=label, required=False, widget=DateInput, validators=SANE_DAYS)
 
-    `paths` says which column each choice filters, `periods` which moment a pair of `<name>_from` and `<name>_to` does;
-    their days are the organisation's.
+
+class PipelineFilter(FilterForm):
+    """Filters that lists of the pipeline share.
+
+    `paths` says which column each choice filters; `periods` which moment each pair `<name>_from`, `<name>_to` bounds, in
+    days of the organisation, both included.
     """
 
     paths: dict[str, str] = {}
     periods: dict[str, str] = {}
-    q = forms.CharField(label=_("Search"), max_length=200, required=False, validators=[validate_text])
-
-    def __init__(self, parameters: QueryDict) -> None:
-        unknown = set(parameters) - set(self.base_fields) - {"after", "view", "show"}
-        if unknown:
-            raise BadRequest(
-                gettext("There is no such filter: %(names)s.") % {"names": ", ".join(sorted(unknown))[:200]}
-            )
-        super().__init__(parameters)
-        if not self.is_valid():
-            wrong = ", ".join(str(self.fields[name].label) for name in self.errors if name in self.fields)
-            raise BadRequest(gettext("A filter's value can't be read: %(names)s.") % {"names": wrong})
-
-    def narrow(self, rows: QuerySet) -> QuerySet:
-        """`rows` as far as every filter that is set lets them through."""
-        for name, value in self.chosen.items():
-            if name == "q":
-                rows = rows.filter(lead__in=Lead.objects.search(value))
-            elif name in self.paths:
-                path = self.paths[name]
-                rows = rows.filter(**({f"{path}__isnull": True} if value == NONE else {path: value}))
-            elif name.removesuffix("_from").removesuffix("_to") in self.periods:
-                rows = rows.filter(self._bound(name, value))
-        return rows
-
-    def _bound(self, name: str, day: datetime.date) -> Q:
-        zone = Organisation.current().tzinfo
-        period, _underscore, end = name.rpartition("_")
-        path = self.periods[period]
-        if path.endswith("_on"):
-            return Q(**{f"{path}__{'gte' if end == 'from' else 'lte'}": day})
-        if end == "from":
-            return Q(**{f"{path}__gte": datetime.datetime.combine(day, datetime.time(), zone)})
-        return Q(**{f"{path}__lt": datetime.datetime.combine(day + datetime.timedelta(days=1), datetime.time(), zone)})
+    q = forms.CharField(label=_("Search"), max_length=SEARCH_LENGTH, required=False, validators=[validate_text])
 
     @property
     def chosen(self) -> dict[str, object]:
         """The filters that are set, by name."""
-        return {name: value for name, value in self.cleaned_data.items() if value not in (None, "", [])}
+        return {name: value for name, value in self.cleaned_data.items() if value}
+
+    def apply(self, rows: QuerySet) -> QuerySet:
+        """`rows` as far as every filter that is set lets them through."""
+        zone = Organisation.current().tzinfo
+        for name, value in self.chosen.items():
+            if name == "q":
+                rows = rows.filter(lead__in=Lead.objects.search(str(value)))
+            elif name in self.paths:
+                path = self.paths[name]
+                rows = rows.filter(**({f"{path}__isnull": True} if value == NONE else {path: value}))
+        for name, path in self.periods.items():
+            if first := self.cleaned_data[f"{name}_from"]:
+                rows = rows.filter(**{f"{path}__gte": datetime.datetime.combine(first, datetime.time(), zone)})
+            if last := self.cleaned_data[f"{name}_to"]:
+                after = last + datetime.timedelta(days=1)
+                rows = rows.filter(**{f"{path}__lt": datetime.datetime.combine(after, datetime.time(), zone)})
+        return rows
 
     def address(self, **changes: object) -> str:
         """The query of the same list with other filters: `?stage=won`; None takes one away."""
         wanted = {name: self.data[name] for name in self.chosen} | changes
         return "?" + urlencode({name: value for name, value in wanted.items() if value is not None})
 
-    @property
-    def chips(self) -> list[dict]:
-        """What is set, in words, each with the change of the address that takes it away."""
+    def chips(self) -> list[dict[str, str]]:
+        """The filters that are set, in words, each with the address that is left when it is taken away."""
         return [
-            {"label": self.fields[name].label, "value": self._shown(name, value), "url": self.address(**{name: None})}
+            {"label": self.fields[name].label, "text": self._text(name, value), "left": self.address(**{name: None})}
             for name, value in self.chosen.items()
         ]
 
-    def _shown(self, name: str, value: object) -> str:
+    def _text(self, name: str, value: object) -> str:
+        field = self.fields[name]
         if value == NONE:
-            return gettext("none")
+            return str(field.none_label)
         if isinstance(value, datetime.date):
             return date_format(value, "SHORT_DATE_FORMAT")
-        field = self.fields[name]
         return str(dict(field.choices)[value]) if type(field) is forms.ChoiceField else str(value)
 
 
-class HandoffFilter(FilterForm):
+class HandoffFilter(PipelineFilter):
     verdict = _choice(_("Verdict"), Handoff.Verdict.choices)
     clock = _choice(_("Clock"), [(clock.value, clock.label) for clock in Clock])
     state = _choice(
         _("Clock is"), [("overdue", _("overdue")), ("running", _("running")), ("kept", _("kept")), ("late", _("late"))]
     )
-    rep = _one(_("Sales rep"), User.objects.filter(role__in=access.SELL))
+    rep = SalesPersonField(User.objects.all(), _("Nobody"), label=_("Sales rep"))
     team = _one(_("Team"), Team.objects.all())
     reason = _one(_("Reason"), Reason.objects.filter(kind=Reason.Kind.REJECTION))
     channel = _one(_("Channel"), Channel.objects.all())
+    campaign = _one(_("Campaign"), Campaign.objects.order_by("-starts_on", "-pk"))
     product = _one(_("Product"), Product.objects.all())
-    campaign = _one(_("Campaign"), Campaign.objects.all(), hidden=True)
-    handed_over_from = _date(label=_("Handed over from"), required=False)
-    handed_over_to = _date(label=_("Handed over to"), required=False)
-    contacted_from = _date(label=_("Contacted from"), required=False)
-    contacted_to = _date(label=_("Contacted to"), required=False)
-    decided_from = _date(label=_("Decided from"), required=False)
-    decided_to = _date(label=_("Decided to"), required=False)
-    due_from = _date(label=_("Fell due from"), required=False)
-    due_to = _date(label=_("Fell due to"), required=False)
+    handed_over_from, handed_over_to = _day(_("Handed over from")), _day(_("Handed over to"))
+    contacted_from, contacted_to = _day(_("Contacted from")), _day(_("Contacted to"))
+    decided_from, decided_to = _day(_("Decided from")), _day(_("Decided to"))
+    due_from, due_to = _day(_("Clock fell due from")), _day(_("Clock fell due to"))
 
     paths = {
         "verdict": "verdict",
@@ -398,47 +370,45 @@ class HandoffFilter(FilterForm):
         "campaign": "lead__campaign",
         "product": "lead__product",
     }
-    periods = {"handed_over": "handed_over_at", "contacted": "first_contact_at", "decided": "decided_at"}
+
+    @property
+    def periods(self) -> dict[str, str]:
+        moments = {"handed_over": "handed_over_at", "contacted": "first_contact_at", "decided": "decided_at"}
+        clock = self.cleaned_data.get("clock")
+        return moments | {"due": f"{clock}_due_at"} if clock else moments
 
     def clean(self) -> dict:
-        for name in ("state", "due_from", "due_to"):
-            if self.cleaned_data.get(name) and not self.cleaned_data.get("clock"):
-                self.add_error(name, _("Choose a clock, too."))
+        if not self.cleaned_data.get("clock"):
+            for name in ("state", "due_from", "due_to"):
+                if self.cleaned_data.get(name):
+                    self.add_error(name, _("Choose a clock, too."))
         return self.cleaned_data
 
-    def narrow(self, rows: QuerySet) -> QuerySet:
-        self.periods = {**self.periods, "due": f"{self.cleaned_data['clock']}_due_at"}
-        rows = super().narrow(rows)
-        if self.cleaned_data["due_from"] or self.cleaned_data["due_to"]:
-            rows = rows.filter(**{f"{self.periods['due']}__lte": timezone.now()})
-        if self.cleaned_data["state"]:
-            rows = rows.with_clock(Clock(self.cleaned_data["clock"]), self.cleaned_data["state"], timezone.now())
+    def apply(self, rows: QuerySet) -> QuerySet:
+        rows, wanted, now = super().apply(rows), self.cleaned_data, timezone.now()
+        if wanted["state"]:
+            rows = rows.with_clock(Clock(wanted["clock"]), wanted["state"], now)
+        if wanted["due_from"] or wanted["due_to"]:  # “fell due”: what comes later today hasn't
+            rows = rows.filter(**{f"{wanted['clock']}_due_at__lte": now})
         return rows
 
 
-class OpportunityFilter(FilterForm):
+class OpportunityFilter(PipelineFilter):
     stage = _choice(_("Stage"), [(stage.value, stage.label) for stage in OPPORTUNITY_STAGES])
-    owner = _one(_("Owner"), User.objects.filter(role__in=access.SELL))
+    owner = SalesPersonField(User.objects.all(), _("Nobody"), label=_("Owner"))
     team = _one(_("Team"), Team.objects.all())
     product = _one(_("Product"), Product.objects.all())
     channel = _one(_("Channel"), Channel.objects.all())
-    campaign = _one(_("Campaign"), Campaign.objects.all(), hidden=True)
+    campaign = _one(_("Campaign"), Campaign.objects.order_by("-starts_on", "-pk"))
     lost_reason = _one(_("Why lost"), Reason.objects.filter(kind=Reason.Kind.LOSS))
     new_clients = _choice(_("Clients"), [("1", _("bought for the first time"))])
-    opened_from = _date(label=_("Opened from"), required=False)
-    opened_to = _date(label=_("Opened to"), required=False)
-    demo_from = _date(label=_("Demo from"), required=False)
-    demo_to = _date(label=_("Demo to"), required=False)
-    proposal_from = _date(label=_("Proposal from"), required=False)
-    proposal_to = _date(label=_("Proposal to"), required=False)
-    contract_from = _date(label=_("Contract from"), required=False)
-    contract_to = _date(label=_("Contract to"), required=False)
-    won_from = _date(label=_("Won from"), required=False)
-    won_to = _date(label=_("Won to"), required=False)
-    lost_from = _date(label=_("Lost from"), required=False)
-    lost_to = _date(label=_("Lost to"), required=False)
-    paid_from = _date(label=_("Paid from"), required=False)
-    paid_to = _date(label=_("Paid to"), required=False)
+    opened_from, opened_to = _day(_("Opened from")), _day(_("Opened to"))
+    demo_from, demo_to = _day(_("Demo from")), _day(_("Demo to"))
+    proposal_from, proposal_to = _day(_("Proposal from")), _day(_("Proposal to"))
+    contract_from, contract_to = _day(_("Contract from")), _day(_("Contract to"))
+    won_from, won_to = _day(_("Won from")), _day(_("Won to"))
+    lost_from, lost_to = _day(_("Lost from")), _day(_("Lost to"))
+    paid_from, paid_to = _day(_("Paid from")), _day(_("Paid to"))
 
     paths = {
         "stage": "stage",
@@ -449,25 +419,17 @@ class OpportunityFilter(FilterForm):
         "campaign": "lead__campaign",
         "lost_reason": "lost_reason",
     }
-    periods = {
-        "opened": "opened_at",
-        "demo": "demo_at",
-        "proposal": "proposal_at",
-        "contract": "contract_at",
-        "won": "won_at",
-        "lost": "lost_at",
-    }
+    periods = {name: f"{name}_at" for name in ("opened", "demo", "proposal", "contract", "won", "lost")}
 
-    def narrow(self, rows: QuerySet) -> QuerySet:
-        rows = super().narrow(rows)
-        if self.cleaned_data["opened_from"] or self.cleaned_data["opened_to"]:
+    def apply(self, rows: QuerySet) -> QuerySet:
+        rows, wanted = super().apply(rows), self.cleaned_data
+        if wanted["opened_from"] or wanted["opened_to"]:
             rows = rows.of_known_opening()
-        if self.cleaned_data["new_clients"]:
+        if wanted["new_clients"]:
             rows = rows.first_of_clients()
-        since, until = self.cleaned_data["paid_from"], self.cleaned_data["paid_to"]
-        if since or until:
+        if wanted["paid_from"] or wanted["paid_to"]:
             paid = Payment.objects.all()
-            paid = paid.filter(paid_on__gte=since) if since else paid
-            paid = paid.filter(paid_on__lte=until) if until else paid
+            paid = paid.filter(paid_on__gte=wanted["paid_from"]) if wanted["paid_from"] else paid
+            paid = paid.filter(paid_on__lte=wanted["paid_to"]) if wanted["paid_to"] else paid
             rows = rows.filter(pk__in=paid.values("opportunity"))
         return rows

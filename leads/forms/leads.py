@@ -24,7 +24,7 @@ from leads.normalise import SEARCH_LENGTH, validate_text
 from leads.registration import Person
 
 NONE = "none"
-_SANE_DAYS = [MinValueValidator(datetime.date(1900, 1, 1)), MaxValueValidator(datetime.date(2999, 12, 31))]
+SANE_DAYS = [MinValueValidator(datetime.date(1900, 1, 1)), MaxValueValidator(datetime.date(2999, 12, 31))]
 
 
 class _WithNone(forms.models.ModelChoiceIterator):
@@ -86,7 +86,7 @@ class LeadFilter(FilterForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name, label in (("from", _("from")), ("to", _("to"))):  # words of Python can't be attributes
-            self.fields[name] = forms.DateField(label=label, required=False, widget=DateInput, validators=_SANE_DAYS)
+            self.fields[name] = forms.DateField(label=label, required=False, widget=DateInput, validators=SANE_DAYS)
 
     @property
     def is_narrowed(self) -> bool:
@@ -205,7 +205,7 @@ class LeadForm(StandForm):
     meet_other = forms.CharField(
         label=_("Preferred meeting time"), required=False, max_length=100, validators=[validate_text]
     )
-    met_on = forms.DateField(label=_("Met on"), required=False, widget=DateInput, validators=_SANE_DAYS)
+    met_on = forms.DateField(label=_("Met on"), required=False, widget=DateInput, validators=SANE_DAYS)
     page = forms.CharField(
         label=_("Page or place it came from"), required=False, max_length=500, validators=[validate_text]
     )
@@ -306,7 +306,7 @@ class LeadFactsForm(EditForm):
         self.fields["owner"].queryset = User.objects.filter(
             Q(is_active=True, role__in=access.QUALIFY_LEADS) | Q(pk=lead.owner_id)
         )
-        self.fields["met_on"].validators += _SANE_DAYS
+        self.fields["met_on"].validators += SANE_DAYS
 
 
 class NoteForm(forms.Form):

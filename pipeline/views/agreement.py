@@ -21,7 +21,10 @@ def agreement(request: HttpRequest) -> HttpResponse:
     """The version in force and all before it; the director's edit makes the next one."""
     now = timezone.now()
     in_force = Agreement.objects.in_force(now)
-    form = AgreementForm(request.POST or None, initial={**agreements.terms(in_force), "seen_version": in_force.version})
+    form = AgreementForm(
+        request.POST if request.method == "POST" else None,
+        initial={**agreements.terms(in_force), "seen_version": in_force.version},
+    )
     if request.method == "POST":
         require(request, access.DECIDE_AGREEMENT)
         if form.is_valid():

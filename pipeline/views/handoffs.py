@@ -6,10 +6,9 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -21,7 +20,7 @@ from accounts.models import Role, User
 from leads import criteria
 from leads.models import LeadEvent
 from pipeline import transitions
-from pipeline.forms import FilterForm, HandoffFilter, ReassignForm, RejectForm
+from pipeline.forms import HandoffFilter, ReassignForm, RejectForm
 from pipeline.models import Activity, Handoff
 from pipeline.views.steps import back, explained, require, say_done
 
@@ -94,8 +93,8 @@ def answer(request: HttpRequest, handoff: Handoff) -> HttpResponse:
 @login_required
 @require_safe
 def handoff_list(request: HttpRequest) -> HttpResponse:
-    filters = HandoffFilter(request.GET)
-    handoffs = filters.narrow(Handoff.objects.visible_to(request.user))
+    filters = HandoffFilter.read(request.GET)
+    handoffs = filters.apply(Handoff.objects.visible_to(request.user))
     page = keyset_page(handoffs.for_list(), request.GET, order=("-handed_over_at", "-pk"))
     now = timezone.now()
     context = {
@@ -111,15 +110,8 @@ def handoff_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def handoff_filter(request: HttpRequest) -> HttpResponse:
     """The list's filters as a form, in a dialog."""
-    return ask_filters(request, HandoffFilter(request.GET), reverse("pipeline:handoff_list"))
-
-
-def ask_filters(request: HttpRequest, filters: FilterForm, list_url: str) -> HttpResponse:
-    """The form of a list's filters; sent, it leads to the list with those that are set."""
-    if "show" in request.GET:
-        chosen = {name: request.GET[name] for name in filters.chosen}
-        return redirect(f"{list_url}?{urlencode(chosen)}" if chosen else list_url)
-    return render(request, "pipeline/filter.html", {"form": filters})
+    context = {"form": HandoffFilter.read(request.GET), "list_url": reverse("pipeline:handoff_list")}
+    return render(request, "pipeline/filter.html", context)
 
 
 @login_required
@@ -160,7 +152,7 @@ def handoff_reject(request: HttpRequest, pk: int) -> HttpResponse:
         "lead__contact", "agreement", "assigned_to", "decided_by"
     )
     handoff = get_object_or_404(handoffs, pk=pk)
-    form = RejectForm(request.POST or None)
+    form = RejectForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         with explained(request, form):
             transitions.reject(handoff, by=request.user, at=timezone.now(), **form.cleaned_data)
@@ -184,7 +176,7 @@ def handoff_reassign(request: HttpRequest, pk: int) -> HttpResponse:
     handoff = get_object_or_404(
         Handoff.objects.visible_to(request.user).select_related("lead__contact", "assigned_to", "decided_by"), pk=pk
     )
-    form = ReassignForm(request.POST or None, by=request.user)
+    form = ReassignForm(request.POST if request.method == "POST" else None, by=request.user)
     if request.method == "POST" and form.is_valid():
         to = form.cleaned_data["to"]
         with explained(request):

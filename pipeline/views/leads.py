@@ -122,7 +122,7 @@ def lead_keep_warm(request: HttpRequest, pk: int) -> HttpResponse:
 def lead_brief(request: HttpRequest, pk: int) -> HttpResponse:
     require(request, access.QUALIFY_LEADS)
     lead = _lead(request, pk)
-    form = BriefForm(request.POST or None, initial={"brief": lead.brief})
+    form = BriefForm(request.POST if request.method == "POST" else None, initial={"brief": lead.brief})
     if request.method == "POST" and form.is_valid():
         with explained(request, form):
             transitions.record_brief(lead, form.cleaned_data["brief"], by=request.user, at=timezone.now())
@@ -136,7 +136,7 @@ def lead_brief(request: HttpRequest, pk: int) -> HttpResponse:
 def lead_hand_over(request: HttpRequest, pk: int) -> HttpResponse:
     require(request, access.HAND_OVER_LEADS)
     lead = _lead(request, pk)
-    form = HandOverForm(request.POST or None)
+    form = HandOverForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         with explained(request, form):
             handoff = transitions.hand_over(lead, by=request.user, at=timezone.now(), **form.cleaned_data)
@@ -151,7 +151,7 @@ def lead_hand_over(request: HttpRequest, pk: int) -> HttpResponse:
 def lead_remove(request: HttpRequest, pk: int) -> HttpResponse:
     require(request, access.REMOVE_LEADS)
     lead = _lead(request, pk)
-    form = RemoveForm(request.POST or None)
+    form = RemoveForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         with explained(request, form):
             transitions.remove(lead, form.cleaned_data["reason"], by=request.user, at=timezone.now())

@@ -23,7 +23,6 @@ from pipeline import transitions
 from pipeline.forms import LoseForm, MoveForm, OpportunityFilter, OpportunityForm, PaymentForm, WinForm
 from pipeline.models import Opportunity
 from pipeline.models.opportunities import OPPORTUNITY_STAGES
-from pipeline.views.handoffs import ask_filters
 from pipeline.views.steps import back, explained, require, say_done
 
 CARDS = 20  # in one column of the board; the rest is one link away
@@ -38,8 +37,8 @@ def _page_of(opportunity: Opportunity) -> str:
 @login_required
 @require_safe
 def opportunity_list(request: HttpRequest) -> HttpResponse:
-    filters = OpportunityFilter(request.GET)
-    opportunities = filters.narrow(Opportunity.objects.visible_to(request.user))
+    filters = OpportunityFilter.read(request.GET)
+    opportunities = filters.apply(Opportunity.objects.visible_to(request.user))
     page = keyset_page(opportunities.for_list(), request.GET, order=("-opened_at", "-pk"))
     context = {
         "rows": page.rows,
@@ -57,21 +56,20 @@ def opportunity_list(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_safe
 def opportunity_filter(request: HttpRequest) -> HttpResponse:
-    """The list's filters as a form, in a dialog."""
-    board = request.GET.get("view") == "board"
-    action = reverse("pipeline:opportunity_board" if board else "pipeline:opportunity_list")
-    return ask_filters(request, OpportunityFilter(request.GET), action)
+    """The filters of list and board as a form, in a dialog."""
+    context = {"form": OpportunityFilter.read(request.GET), "list_url": reverse("pipeline:opportunity_list")}
+    return render(request, "pipeline/filter.html", context | {"board_url": reverse("pipeline:opportunity_board")})
 
 
 @login_required
 @require_safe
 def opportunity_board(request: HttpRequest) -> HttpResponse:
     """Open opportunities by stage, and those lately won and lost."""
-    filters = OpportunityFilter(request.GET)
+    filters = OpportunityFilter.read(request.GET)
     now = timezone.now()
     since = now - datetime.timedelta(days=CLOSED_DAYS)
     lately = Q(stage__in=SELLING) | Q(stage=Stage.WON, won_at__gte=since) | Q(stage=Stage.LOST, lost_at__gte=since)
-    shown = filters.narrow(Opportunity.objects.visible_to(request.user)).filter(lately)
+    shown = filters.apply(Opportunity.objects.visible_to(request.user)).filter(lately)
     totals = {
         row["stage"]: row for row in shown.order_by().values("stage").annotate(number=Count("pk"), amount=Sum("amount"))
     }
@@ -114,7 +112,7 @@ def opportunity_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """Everything about one opportunity; its facts are edited in place."""
     opportunity = _get(request, pk)
     may_act = can_sell_for(request.user, opportunity.owner)
-    form = OpportunityForm(request.POST or None, instance=opportunity)
+    form = OpportunityForm(request.POST if request.method == "POST" else None, instance=opportunity)
     if request.method == "POST":
         require(request, access.SELL)
         if form.is_valid():
@@ -188,7 +186,12 @@ def opportunity_win(request: HttpRequest, pk: int) -> HttpResponse:
     require(request, access.SELL)
     opportunity = _get(request, pk)
     initial = {"amount": opportunity.amount, "margin": opportunity.margin}
-    form = WinForm(request.POST or None, since=opportunity.opened_at, now=timezone.now(), initial=initial)
+    form = WinForm(
+        request.POST if request.method == "POST" else None,
+        since=opportunity.opened_at,
+        now=timezone.now(),
+        initial=initial,
+    )
     if request.method == "POST" and form.is_valid():
         amount, margin = form.cleaned_data["amount"], form.cleaned_data["margin"]
         with explained(request, form):
@@ -207,7 +210,7 @@ def opportunity_win(request: HttpRequest, pk: int) -> HttpResponse:
 def opportunity_lose(request: HttpRequest, pk: int) -> HttpResponse:
     require(request, access.SELL)
     opportunity = _get(request, pk)
-    form = LoseForm(request.POST or None)
+    form = LoseForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         with explained(request, form):
             transitions.lose(opportunity, by=request.user, at=timezone.now(), **form.cleaned_data)

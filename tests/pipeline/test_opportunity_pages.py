@@ -1,0 +1,326 @@
+"""Opportunities in a browser: list, board, page, and the steps to a client or a loss."""
+
+import datetime
+import uuid
+from decimal import Decimal
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import Organisation
+from leads.models import LeadEvent, Stage
+from pipeline import transitions
+from pipeline.models import Opportunity
+from pipeline.views import opportunities as views
+from tests.factories import (
+    CompanyFactory,
+    ContactFactory,
+    ProductFactory,
+    a_won_opportunity,
+    an_opportunity,
+    days,
+    reason,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def now() -> datetime.datetime:
+    return timezone.now()
+
+
+def url(name: str, *args) -> str:
+    return reverse(f"pipeline:{name}", args=args)
+
+
+def facts(opportunity: Opportunity, **changes) -> dict:
+    """What the page's form sends."""
+    opportunity.refresh_from_db()
+    return {"seen_at": opportunity.updated_at.isoformat(), **changes}
+
+
+def test_facts_are_edited_in_place(as_user, mia, sam):  # H6
+    opportunity = an_opportunity(sam, by=mia, product=ProductFactory(cost_share=Decimal("0.4")))
+    client = as_user(sam)
+    data = facts(opportunity, amount="1 000,50", next_step="Send the offer", next_step_on="2026-03-05")
+    client.post(url("opportunity_detail", opportunity.pk), data)
+    opportunity.refresh_from_db()
+    assert (opportunity.amount, opportunity.next_step) == (Decimal("1000.50"), "Send the offer")
+    assert opportunity.lead.events.filter(kind="edited").count() == 1
+
+
+def test_a_reckoned_margin_follows_the_amount_and_a_typed_one_stays(as_user, mia, sam):  # H6
+    product = ProductFactory(cost_share=Decimal("0.4"))
+    opportunity, client = an_opportunity(sam, by=mia, product=product), as_user(sam)
+    page = url("opportunity_detail", opportunity.pk)
+    margins = []
+    for typed in [{"amount": "1000"}, {"amount": "2000", "margin": "600"}, {"amount": "2000", "margin": "700"}] + [
+        {"amount": "3000", "margin": "700"}
+    ]:
+        client.post(page, facts(opportunity, product=product.pk, **typed))
+        opportunity.refresh_from_db()
+        margins.append(opportunity.margin)
+    assert margins == [600, 1200, 700, 700]
+
+
+def test_a_stale_edit_is_refused_and_says_who_changed_it(as_user, mia, sam, max_):  # H6
+    opportunity = an_opportunity(sam, by=mia)
+    seen = facts(opportunity, next_step="Call")
+    as_user(max_).post(url("opportunity_detail", opportunity.pk), facts(opportunity, next_step="Visit"))
+    response = as_user(sam).post(url("opportunity_detail", opportunity.pk), seen)
+    assert response.status_code == 200
+    assert "Max changed this opportunity" in response.content.decode()
+    opportunity.refresh_from_db()
+    assert opportunity.next_step == "Visit"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"amount": "-1"},
+        {"amount": "1e400"},
+        {"amount": "NaN"},
+        {"amount": "10", "margin": "11"},
+        {"next_step": "x" * 201},
+        {"next_step": "a\x00b"},
+        {"product": "99999"},
+        {"expected_close_on": "soon"},
+        {"seen_at": "yesterday"},
+    ],
+)
+def test_what_can_not_be_is_not_saved(wrong, as_user, mia, sam):  # H6
+    opportunity = an_opportunity(sam, by=mia)
+    response = as_user(sam).post(url("opportunity_detail", opportunity.pk), facts(opportunity) | wrong)
+    assert response.status_code == 200
+    assert response.context["form"].errors
+    before = opportunity.updated_at
+    opportunity.refresh_from_db()
+    assert opportunity.updated_at == before
+
+
+def test_stage_owner_and_dates_are_not_among_the_fields(as_user, mia, sam, sid):  # H6
+    opportunity = an_opportunity(sam, by=mia)
+    smuggled = facts(opportunity, stage="won", owner=sid.pk, won_at="2026-01-01", demo_at="2026-01-01", next_step="x")
+    as_user(sam).post(url("opportunity_detail", opportunity.pk), smuggled)
+    opportunity.refresh_from_db()
+    assert (opportunity.stage, opportunity.owner, opportunity.demo_at, opportunity.next_step) == (
+        "accepted",
+        sam,
+        None,
+        "x",
+    )
+
+
+def test_a_closed_opportunity_is_not_edited(as_user, mia, sam):  # H6
+    opportunity = a_won_opportunity(sam, 1000, by=mia)
+    response = as_user(sam).post(url("opportunity_detail", opportunity.pk), facts(opportunity, amount="5"))
+    assert "already “Won”" in response.context["form"].non_field_errors()[0]
+    opportunity.refresh_from_db()
+    assert opportunity.amount == 1000
+
+
+def test_a_move_by_menu_can_be_undone(as_user, mia, sam):  # H6
+    opportunity = an_opportunity(sam, by=mia)
+    client = as_user(sam)
+    client.post(url("opportunity_move", opportunity.pk), {"stage": "demo"})
+    opportunity.refresh_from_db()
+    assert (opportunity.stage, opportunity.demo_at is not None) == (Stage.DEMO, True)
+    client.post(url("undo", LeadEvent.objects.get(kind="moved").pk))
+    opportunity.refresh_from_db()
+    assert (opportunity.stage, opportunity.demo_at) == (Stage.ACCEPTED, None)
+
+
+def test_what_happened_earlier_keeps_its_day(as_user, mia, sam, now):  # H6
+    opportunity = an_opportunity(sam, by=mia, at=now - days(9))
+    day = timezone.localdate(now - days(3))
+    move = {"stage": "proposal", "happened_on": day.isoformat()}
+    as_user(sam).post(url("opportunity_move", opportunity.pk), move)
+    opportunity.refresh_from_db()
+    assert timezone.localdate(opportunity.proposal_at) == timezone.localdate(opportunity.lead.proposal_at) == day
+
+
+@pytest.mark.parametrize("back", [-1, 10])
+def test_a_day_to_come_or_before_the_opening_is_refused(back, as_user, mia, sam, now):  # H6
+    opportunity = an_opportunity(sam, by=mia, at=now - days(9))
+    day = timezone.localdate(now - days(back)).isoformat()
+    client = as_user(sam)
+    client.post(url("opportunity_move", opportunity.pk), {"stage": "demo", "happened_on": day})
+    client.post(url("opportunity_win", opportunity.pk), {"amount": "5", "happened_on": day})
+    opportunity.refresh_from_db()
+    assert opportunity.stage == Stage.ACCEPTED
+
+
+def test_the_same_move_twice_is_one_event(as_user, mia, sam):  # H6
+    opportunity = an_opportunity(sam, by=mia)
+    for _twice in range(2):
+        as_user(sam).post(url("opportunity_move", opportunity.pk), {"stage": "demo"})
+    assert opportunity.lead.events.filter(kind="moved").count() == 1
+
+
+@pytest.mark.parametrize("stage", ["won", "lost", "new", "removed", "galaxy", ""])
+def test_the_menu_leads_to_selling_stages_only(stage, as_user, mia, sam):  # H6
+    opportunity = an_opportunity(sam, by=mia)
+    assert as_user(sam).post(url("opportunity_move", opportunity.pk), {"stage": stage}).status_code == 200
+    opportunity.refresh_from_db()
+    assert opportunity.stage == Stage.ACCEPTED
+
+
+def test_winning_and_then_losing_on_a_stale_page_is_told(as_user, mia, sam, max_):  # H6
+    opportunity = an_opportunity(sam, by=mia)
+    today = timezone.localdate().isoformat()
+    as_user(max_).post(url("opportunity_win", opportunity.pk), {"amount": "1000", "happened_on": today})
+    lost = as_user(sam).post(url("opportunity_lose", opportunity.pk), {"reason": reason("loss").pk})
+    again = as_user(sam).post(url("opportunity_win", opportunity.pk), {"amount": "9", "happened_on": today})
+    for response in (lost, again):
+        assert response.status_code == 200
+        assert "Max did that" in response.content.decode()
+    opportunity.refresh_from_db()
+    assert (opportunity.stage, opportunity.amount) == ("won", 1000)
+
+
+def test_losing_needs_a_reason(as_user, mia, sam):  # H6
+    opportunity = an_opportunity(sam, by=mia)
+    client = as_user(sam)
+    client.post(url("opportunity_lose", opportunity.pk), {"note": "Too dear"})
+    opportunity.refresh_from_db()
+    assert opportunity.stage == "accepted"
+    client.post(url("opportunity_lose", opportunity.pk), {"reason": reason("loss").pk, "note": "Too dear"})
+    opportunity.refresh_from_db()
+    assert (opportunity.stage, opportunity.lost_note) == ("lost", "Too dear")
+
+
+def test_the_page_reopens_what_one_just_closed(as_user, mia, sam):  # H5
+    opportunity = an_opportunity(sam, by=mia)
+    client = as_user(sam)
+    client.post(url("opportunity_lose", opportunity.pk), {"reason": reason("loss").pk})
+    event = client.get(url("opportunity_detail", opportunity.pk)).context["may_undo"]
+    client.post(url("undo", event.pk))
+    opportunity.refresh_from_db()
+    assert opportunity.stage == "accepted"
+
+
+def test_a_payment_is_recorded_once(as_user, mia, sam):  # H6
+    opportunity = a_won_opportunity(sam, 1000, by=mia)
+    client = as_user(sam)
+    data = {"paid_on": timezone.localdate().isoformat(), "amount": "400.50", "submission_key": uuid.uuid4()}
+    for _twice in range(2):
+        client.post(url("payment_add", opportunity.pk), data)
+    assert [payment.amount for payment in opportunity.payments.all()] == [Decimal("400.50")]
+
+
+@pytest.mark.parametrize("wrong", [{"amount": "0"}, {"amount": "-5"}, {"paid_on": "2999-01-01"}, {"note": "a\x00b"}])
+def test_a_payment_that_can_not_be_is_a_message(wrong, as_user, mia, sam):  # H6
+    opportunity = a_won_opportunity(sam, 1000, by=mia)
+    data = {"paid_on": timezone.localdate().isoformat(), "amount": "4", "submission_key": uuid.uuid4()} | wrong
+    response = as_user(sam).post(url("payment_add", opportunity.pk), data, follow=True)
+    assert "wasn't recorded" in response.content.decode() or "wasn&#x27;t recorded" in response.content.decode()
+    assert not opportunity.payments.exists()
+
+
+def test_before_the_sale_there_is_nothing_to_pay(as_user, mia, sam):  # H6
+    opportunity = an_opportunity(sam, by=mia)
+    data = {"paid_on": timezone.localdate().isoformat(), "amount": "4", "submission_key": uuid.uuid4()}
+    response = as_user(sam).post(url("payment_add", opportunity.pk), data, follow=True)
+    assert response.status_code == 200
+    assert not opportunity.payments.exists()
+
+
+# --- List and board --------------------------------------------------------------------------------------------------
+
+
+def test_every_filter_of_the_list_opens_its_records_with_their_sums(as_user, mia, sam, sid, now):  # K1
+    won = a_won_opportunity(sam, 1000, by=mia, at=now - days(2))
+    transitions.record_payment(won, by=sam, at=now, paid_on=timezone.localdate(), amount=Decimal(5))
+    lost = an_opportunity(sid, by=mia, at=now - days(1))
+    transitions.lose(lost, reason("loss"), by=sid, at=now)
+    open_ = an_opportunity(sam, by=mia, at=now)
+    transitions.move_opportunity(open_, Stage.DEMO, by=sam, at=now)
+    client, today = as_user(mia), timezone.localdate(now, Organisation.current().tzinfo).isoformat()
+    expected = {
+        "": ({won, lost, open_}, 1000),
+        "stage=won": ({won}, 1000),
+        f"owner={sid.pk}": ({lost}, None),
+        f"team={sam.team_id}": ({won, open_}, 1000),
+        f"lost_reason={reason('loss').pk}": ({lost}, None),
+        f"opened_from={today}": ({open_}, None),
+        f"demo_from={today}": ({open_}, None),
+        f"lost_to={today}": ({lost}, None),
+        f"won_from={today}": (set(), None),
+        f"paid_from={today}&paid_to={today}": ({won}, 1000),
+        "product=none": ({won, lost, open_}, 1000),
+        f"channel={won.lead.campaign.channel_id}": ({won}, 1000),
+        f"campaign={won.lead.campaign_id}": ({won}, 1000),
+        f"q={lost.lead.contact.email}": ({lost}, None),
+    }
+    shown = {}
+    for query in expected:
+        context = client.get(f"{url('opportunity_list')}?{query}").context
+        shown[query] = (set(context["rows"]), context["totals"]["amount"])
+    assert shown == expected
+
+
+@pytest.mark.parametrize("query", ["colour=red", "owner=x", "stage=new", "won_from=soon", "q=%00"])
+def test_a_filter_that_is_not_offered_is_a_400(query, as_user, mia):  # U3
+    client = as_user(mia)
+    for name in ("opportunity_list", "opportunity_board", "opportunity_filter"):
+        assert client.get(f"{url(name)}?{query}").status_code == 400
+
+
+def test_the_boards_columns_count_all_and_show_the_newest(as_user, mia, sam, now, monkeypatch):  # H6
+    monkeypatch.setattr(views, "CARDS", 2)
+    for n in range(4):
+        opportunity = an_opportunity(sam, by=mia, at=now - days(n))
+        changes = {"amount": Decimal(100)}
+        transitions.edit_opportunity(opportunity, changes, by=sam, at=now - days(n))
+    a_won_opportunity(sam, 700, by=mia, at=now)
+    a_won_opportunity(sam, 900, by=mia, at=now - days(40))
+    columns = {column["stage"]: column for column in as_user(sam).get(url("opportunity_board")).context["columns"]}
+    accepted, won = columns[Stage.ACCEPTED], columns[Stage.WON]
+    assert (accepted["total"]["number"], accepted["total"]["amount"], accepted["more"]) == (4, 400, 2)
+    assert [timezone.localdate(card.stage_at) for card in accepted["cards"]] == [
+        timezone.localdate(now - days(n)) for n in (0, 1)
+    ]
+    assert (won["total"]["number"], won["total"]["amount"]) == (1, 700)
+    linked = as_user(sam).get(url("opportunity_list") + won["url"]).context["totals"]
+    assert linked["amount"] == 700
+
+
+def test_the_board_offers_moves_only_to_who_may_make_them(as_user, mia, sam, sid, now):  # H6
+    an_opportunity(sam, by=mia, at=now)
+    move = url("opportunity_move", Opportunity.objects.get().pk)
+    offered = {
+        person.name: move in as_user(person).get(url("opportunity_board")).content.decode()
+        for person in (sam, sid, mia)
+    }
+    assert offered == {"Sam": True, "Sid": False, "Mia": False}
+
+
+@pytest.mark.parametrize("name", ["opportunity_list", "opportunity_board", "home"])
+def test_the_number_of_queries_does_not_grow_with_the_rows(
+    name, as_user, mia, sam, now, django_assert_max_num_queries
+):  # U3
+    client = as_user(sam)
+    for _n in range(6):
+        opportunity = an_opportunity(sam, by=mia, at=now - days(20))
+        changes = {"next_step": "Call", "next_step_on": timezone.localdate()}
+        transitions.edit_opportunity(opportunity, changes, by=sam, at=now - days(20))
+    with django_assert_max_num_queries(8):
+        assert client.get(url(name)).status_code == 200
+
+
+def test_hostile_names_are_only_text(as_user, mia, sam, now):  # U4
+    hostile = '"><script>alert(1)</script>{{ 7|add:7 }}'
+    contact = ContactFactory(name=hostile, company=CompanyFactory(name=hostile))
+    opportunity = an_opportunity(sam, by=mia, at=now, contact=contact)
+    client = as_user(sam)
+    response = client.post(url("opportunity_move", opportunity.pk), {"stage": "demo"}, follow=True)
+    pages = [response] + [
+        client.get(page)
+        for page in (url("opportunity_board"), url("opportunity_list"), url("opportunity_lose", opportunity.pk))
+    ]
+    for page in pages:
+        text = page.content.decode()
+        assert "<script>alert(1)" not in text
+        assert "{{ 7|add:7 }}" in text
