@@ -8,14 +8,16 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 SEARCH_LENGTH = 200
+_STROKED = str.maketrans("łøđħıð", "lodhid")  # letters that Unicode doesn't take apart
 _PHONE_CHARACTERS = re.compile(r"[\d\s()+\-./\u00a0\u2010-\u2015]+")
 
 
 def fold(text: str) -> str:
-    """`text` without case, accents and repeated blanks: “ Žofia  ŁĘCKA ” and “zofia łecka” fold alike."""
-    if not text.isascii():
-        text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return " ".join(text.casefold().split())
+    """`text` without case, accents and repeated blanks: “ Žofia  ŁĘCKA ” and “zofia lecka” fold alike."""
+    if text.isascii():
+        return " ".join(text.lower().split())
+    text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return " ".join(text.casefold().translate(_STROKED).split())
 
 
 def normalise_email(text: str) -> str:
@@ -49,8 +51,8 @@ def phone_digits(text: str) -> str:
 def search_terms(text: str, country: str) -> list[str]:
     """What a `search_text` column must contain, each of them, to be found by a search for `text`.
 
-    A phone is found in any notation: by its last nine digits, which no notation writes differently; a part of one by
-    its digits without the prefix that is dialled only inside the `country` (ISO code).
+    A phone is found in any notation: by its last nine digits at most, without the zeros or the prefix that are dialled
+    only inside the `country` (ISO code). No notation writes those differently.
     """
     text = text.strip()[:SEARCH_LENGTH]
     words = [text] if _PHONE_CHARACTERS.fullmatch(text) else text.split()
@@ -66,13 +68,11 @@ def _phone_term(word: str, country: str) -> str:
     digits = phone_digits(word)
     if len(digits) < 4 or not _PHONE_CHARACTERS.fullmatch(word):
         return ""
-    if len(digits) >= 9:
-        return digits[-9:]
-    digits = digits.lstrip("0") if digits.strip("0") else digits
+    digits = digits.lstrip("0") or digits
     prefix = phonenumbers.ndd_prefix_for_region(country, True) or ""
-    if word.startswith(("+", "00")) or len(digits) - len(prefix) < 4:
-        return digits
-    return digits.removeprefix(prefix)
+    if not word.startswith(("+", "00")) and len(digits) - len(prefix) >= 4:
+        digits = digits.removeprefix(prefix)
+    return digits[-9:]
 
 
 def read_number(text: str | None) -> int | None:

@@ -42,9 +42,9 @@ SENTENCES: dict[Kind, tuple[str, str, str | Promise]] = {
     Kind.REMOVED: ("trash", "overdue", _("removed the lead: %(reason)s")),
     Kind.RESTORED: ("arrow-uturn-left", "", _("restored the lead")),
     Kind.UNDONE: ("arrow-uturn-left", "", _("took back: %(what)s")),
-    Kind.REMINDED: ("bell-alert", "soon", _("reminded of a clock that runs out")),
-    Kind.OVERDUE: ("exclamation-triangle", "overdue", _("found a clock overdue")),
-    Kind.ESCALATED: ("megaphone", "overdue", _("told the superior about an overdue clock")),
+    Kind.REMINDED: ("bell-alert", "soon", _("reminded %(told)s: %(clock)s is due soon")),
+    Kind.OVERDUE: ("exclamation-triangle", "overdue", _("told %(told)s: %(clock)s is overdue")),
+    Kind.ESCALATED: ("megaphone", "overdue", _("told %(told)s: %(clock)s is still overdue")),
     Kind.COLD: ("moon", "overdue", _("found the lead cold: nobody was in touch for too long")),
     Kind.DATA_FAULT: ("exclamation-circle", "soon", _("found a fault in the imported data")),
 }
@@ -62,6 +62,7 @@ OUTCOMES = {
     "no_answer": _("no answer"),
     "wrong_number": _("wrong number"),
 }
+CLOCKS = {"first_contact": _("the first contact"), "verdict": _("the verdict")}
 FEEDBACK = {
     "missing": _("What was missing"),
     "not_asked": _("What was not asked"),
@@ -71,9 +72,10 @@ FEEDBACK = {
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One line of a timeline: who (`event.actor`, None for the system), what in words, and what they wrote."""
+    """One line of a timeline: who, what in words, and what they wrote."""
 
     event: LeadEvent
+    who: str
     icon: str
     state: str
     sentence: str
@@ -108,6 +110,8 @@ def _entry(event: LeadEvent, criterion_texts: dict[str, str]) -> Entry:
         "from_stage": _stage(event.from_stage),
         "to_stage": _stage(event.to_stage),
         "reason": reason(data),
+        "clock": CLOCKS.get(str(data.get("clock")), "—"),
+        "told": ", ".join(map(str, data.get("told") or ["—"])),
     }
     details = [("", str(data["note"]))] if data.get("note") else []
     if event.kind == Kind.CRITERION:
@@ -125,7 +129,15 @@ def _entry(event: LeadEvent, criterion_texts: dict[str, str]) -> Entry:
         details += _changes(data)
     elif event.kind == Kind.RETURNED:
         details += feedback(data)
-    return Entry(event, icon, state, str(sentence) % words, details)
+    elif event.kind == Kind.DATA_FAULT:
+        details += [(_stage(name), _day(str(at)[:10])) for name, at in data.items() if name in Stage.values]
+    return Entry(event, _who(event), icon, state, str(sentence) % words, details)
+
+
+def _who(event: LeadEvent) -> str:
+    if event.actor:
+        return str(event.actor)
+    return _g("Import") if event.data.get("source") == "import" else "LeadFlow"
 
 
 class _Words(dict):
@@ -147,10 +159,14 @@ def _changes(data: dict[str, Any]) -> list[tuple[str, str]]:
     model = Contact if data.get("record") == "contact" else Lead
     labels = {field.name: str(field.verbose_name) for field in [*model._meta.fields, *model._meta.many_to_many]}
     answers = {"yes": _g("yes"), "no": _g("no")}
-    lines = [(labels.get(name, name), "") for name in data.get("fields", [])]
-    for name, (old, new) in data.get("changes", {}).items():
-        old, new = answers.get(old, old), answers.get(new, new)
-        lines.append((labels.get(name, name), f"{old or '—'} → {new or '—'}"))
+    changes = data.get("changes") or {}
+    lines = [(name, "") for name in data.get("fields") or [] if name not in changes]
+    lines += [
+        (name, " → ".join(str(answers.get(value, value) or "—") for value in pair))
+        for name, pair in changes.items()
+        if isinstance(pair, list)
+    ]
+    lines = [(labels.get(name, name.replace("_", " ")), text) for name, text in lines]
     return [(label[:1].upper() + label[1:], text) for label, text in lines]
 
 

@@ -71,8 +71,8 @@ class LeadFilter(FilterForm):
     campaign = OneOrNoneField(Campaign.objects.order_by("-starts_on", "-pk"), _("None"), label=_("Campaign"))
     product = OneOrNoneField(Product.objects.all(), _("None"), label=_("Product"))
     reached = forms.ChoiceField(label=_("Reached the stage"), choices=[("", _("Any")), *Stage.choices], required=False)
-    then = forms.ChoiceField(label=_("and then"), choices=[("", _("Any")), *Stage.choices], required=False)
-    within = forms.IntegerField(label=_("within days"), required=False, min_value=0, max_value=36_500)
+    then = forms.ChoiceField(label=_("And then"), choices=[("", _("Any")), *Stage.choices], required=False)
+    within = forms.IntegerField(label=_("Within days"), required=False, min_value=0, max_value=36_500)
     removal_reason = forms.ModelChoiceField(
         Reason.objects.filter(kind=Reason.Kind.REMOVAL),
         label=_("Why removed"),
@@ -85,7 +85,7 @@ class LeadFilter(FilterForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name, label in (("from", _("from")), ("to", _("to"))):  # words of Python can't be attributes
+        for name, label in (("from", _("From")), ("to", _("To"))):  # words of Python can't be attributes
             self.fields[name] = forms.DateField(label=label, required=False, widget=DateInput, validators=SANE_DAYS)
 
     @property
@@ -215,6 +215,7 @@ class LeadForm(StandForm):
     def __init__(self, data: object = None, *, today: datetime.date, campaign: Campaign | None = None) -> None:
         super().__init__(data, today=today)
         self.initial |= {"met_on": None, "campaign": campaign}
+        self.fields["name"].widget.attrs.pop("autofocus", None)  # here the campaign comes first
         for name in self.UTM:
             self.fields[name] = Lead._meta.get_field(name).formfield(label=name, required=False)
 
