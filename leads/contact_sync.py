@@ -8,7 +8,7 @@ from django.db.models import OuterRef, Subquery
 from django.utils.translation import gettext as _
 
 from accounts import access
-from accounts.models import User
+from accounts.models import Organisation, User
 from leads.models import Company, Contact, ContactIdentity, Lead
 from leads.normalise import fold
 
@@ -74,19 +74,20 @@ def _upsert(system: str, items: list[dict], at: datetime.datetime) -> dict[str, 
     )
     companies = _find_or_add_companies({name for i in items if (name := _company_name(i))})
 
+    country = Organisation.current().country
     status: dict[str, str] = {}
     contacts: dict[str, Contact] = {}
     for item in items:
         key = item["external_id"]
         contact = known.get(key)
         if contact is not None:
-            status[key] = "updated" if _apply(contact, item, companies) else "unchanged"
+            status[key] = "updated" if _apply(contact, item, companies, country) else "unchanged"
         elif (contact := by_email.pop(item.get("email") or None, None)) is not None:
-            _apply(contact, item, companies)
+            _apply(contact, item, companies, country)
             status[key] = "linked"
         else:
             contact = Contact()
-            _apply(contact, item, companies)
+            _apply(contact, item, companies, country)
             status[key] = "created"
         contacts[key] = contact
 
@@ -129,14 +130,14 @@ def _find_or_add_companies(names: set[str]) -> dict[str, Company]:
     return found
 
 
-def _apply(contact: Contact, item: dict, companies: dict[str, Company]) -> bool:
+def _apply(contact: Contact, item: dict, companies: dict[str, Company], country: str = "") -> bool:
     """Set what `item` says; True when that changed anything."""
     before = [getattr(contact, field) for field in (*FIELDS, "phone_as_typed", "company_id")]
     for field in FIELDS:
         if field in item:
             setattr(contact, field, item[field])
     if "phone" in item and item["phone"] not in {contact.phone, contact.phone_as_typed}:
-        contact.set_phone(item["phone"])
+        contact.set_phone(item["phone"], country)
     if "company" in item:
         contact.company = companies.get(fold(_company_name(item))[:400])
     return before != [getattr(contact, field) for field in (*FIELDS, "phone_as_typed", "company_id")]

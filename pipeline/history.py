@@ -449,8 +449,8 @@ class _Batch:
                 assigned_to=self.people[past.values["sales_owner"]],
                 assigned_how="import",
                 handed_over_at=handed_over_at,
-                first_contact_due_at=agreement.due_at(Clock.FIRST_CONTACT, handed_over_at),
-                verdict_due_at=agreement.due_at(Clock.VERDICT, handed_over_at),
+                first_contact_due_at=agreement.due_at(Clock.FIRST_CONTACT, handed_over_at, self.organisation),
+                verdict_due_at=agreement.due_at(Clock.VERDICT, handed_over_at, self.organisation),
             )
             self.handoffs.append(handoff)
         elif handoff is not None:

@@ -44,7 +44,7 @@ def _slug(text: str, max_length: int) -> str:
     """ASCII letters, digits and hyphens; different texts give different slugs even where letters are lost."""
     plain = text.lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
-    if slug != plain.replace(" ", "-").replace("_", "-") or len(slug) > max_length:
+    if not re.fullmatch("[a-z0-9]+( [a-z0-9]+)*", plain) or len(slug) > max_length:
         slug = f"{slug[: max_length - 9]}-{hashlib.blake2b(plain.encode(), digest_size=4).hexdigest()}".strip("-")
     return slug
 

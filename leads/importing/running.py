@@ -17,6 +17,7 @@ from leads.importing.mapping import Field, Mapping, Row, digest
 from leads.importing.reading import Source
 
 BATCH = 1_000
+REASON = "refused because"
 
 
 @dataclasses.dataclass
@@ -145,7 +146,11 @@ class _Keys:
 
 @contextlib.contextmanager
 def _refused_rows(path: Path, source: Source, dry_run: bool) -> Iterator[Callable[[list[str], str], None]]:
-    """Collects refused rows as they came, with the reason in a last column: to be mended and imported again."""
+    """Collects refused rows as they came, behind a column with the reason: to be mended and imported again.
+
+    It stands first, so that a row with too few or too many cells stays one until somebody mends it.
+    """
+    again = source.header[:1] == [REASON]
     with contextlib.ExitStack() as stack:
         writers: list = []
 
@@ -161,8 +166,7 @@ def _refused_rows(path: Path, source: Source, dry_run: bool) -> Iterator[Callabl
                         % {"path": path, "why": error.strerror}
                     ) from None
                 writers.append(csv.writer(file, delimiter=source.delimiter))
-                writers[0].writerow([*source.header, "reason"])
-            width = len(source.header)
-            writers[0].writerow([*cells[:width], *[""] * (width - len(cells)), reason])
+                writers[0].writerow([REASON, *source.header[again:]])
+            writers[0].writerow([reason, *cells[again:]])
 
         yield refuse

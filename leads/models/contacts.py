@@ -105,10 +105,13 @@ class Contact(models.Model):
     def __str__(self) -> str:
         return self.name or self.email or self.phone or gettext("Unnamed contact")
 
-    def set_phone(self, typed: str) -> None:
-        """Keep `typed` in E.164 where it can be read so, and as typed in any case."""
+    def set_phone(self, typed: str, country: str = "") -> None:
+        """Keep `typed` in E.164 where it can be read so, and as typed in any case.
+
+        `country` (ISO code) is the organisation's unless given, as it is where many contacts are written.
+        """
         self.phone_as_typed = typed.strip()[:50]
-        self.phone = normalise_phone(typed, Organisation.current().country)
+        self.phone = normalise_phone(typed, country or Organisation.current().country)
 
     @property
     def shown_phone(self) -> str:

@@ -17,7 +17,7 @@ from pipeline.bulk import Table
 from pipeline.demo.company import Company, Running
 from pipeline.demo.names import NEEDS, Firm, a_firm, a_person
 from pipeline.models import Activity, Handoff, Notification
-from pipeline.sla import Clock, due_at
+from pipeline.sla import Clock
 
 Kind = LeadEvent.Kind
 Row = dict[str, Any]
@@ -456,14 +456,7 @@ class Story:
     def hand_over(self, rep: User) -> None:
         company = self.teller.company
         agreement = company.agreement
-        is_working = agreement.day_kind == agreement.DayKind.WORKING
-        due = {
-            clock: due_at(self.at, days, working_days=is_working, organisation=company.organisation)
-            for clock, days in (
-                (Clock.FIRST_CONTACT, agreement.first_contact_days),
-                (Clock.VERDICT, agreement.verdict_days),
-            )
-        }
+        due = {clock: agreement.due_at(clock, self.at, company.organisation) for clock in Clock}
         self.rep = rep
         self._restart_cold_clock()
         self._move(Stage.HANDED_OVER, Kind.HANDED_OVER, self.sdr, rep=rep.name, how="round_robin", note="")

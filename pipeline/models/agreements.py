@@ -74,11 +74,13 @@ class Agreement(models.Model):
             4: datetime.timedelta(days=self.director_days),
         }
 
-    def due_at(self, clock: Clock, start: datetime.datetime) -> datetime.datetime:
-        """When `clock`, started at `start`, is due under this version."""
+    def due_at(
+        self, clock: Clock, start: datetime.datetime, organisation: Organisation | None = None
+    ) -> datetime.datetime:
+        """When `clock`, started at `start`, is due under this version. Give the organisation where many are reckoned."""
         return due_at(
             start,
             self.first_contact_days if clock == Clock.FIRST_CONTACT else self.verdict_days,
             working_days=self.day_kind == self.DayKind.WORKING,
-            organisation=Organisation.current(),
+            organisation=organisation or Organisation.current(),
         )
