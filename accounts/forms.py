@@ -94,6 +94,7 @@ class FirstRunForm(OrganisationForm):
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
+        self.initial["name"] = ""  # theirs, not the default
         self.fields["currency"].help_text = ""  # nothing there yet to warn about
 
     def clean_email(self) -> str:
