@@ -1,7 +1,6 @@
 """Contacts, companies, campaigns and expenses for REST clients."""
 
 import django_filters
-from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -13,8 +12,9 @@ from rest_framework.response import Response
 from accounts import access
 from accounts.models import User
 from leads import contact_sync
+from leads.editing import StaleEdit, edit_contact
 from leads.models import Campaign, Company, Contact, ContactIdentity, Expense
-from leads.normalise import normalise_email, validate_text
+from leads.normalise import normalise_email, read_number, validate_text
 
 IF_MATCH = OpenApiParameter(
     "If-Match", location=OpenApiParameter.HEADER, required=True, description="The ETag of the version you changed."
@@ -182,11 +182,11 @@ class ContactViewSet(viewsets.ReadOnlyModelViewSet):
             raise PreconditionRequired
         serializer = self.get_serializer(contact, data=request.data, partial=partial)
         serializer.is_valid(raise_exception=True)
-        with transaction.atomic():
-            current = Contact.objects.select_for_update(of=("self",)).select_related("company").get(pk=contact.pk)
-            if expected.strip() not in {f'"{current.version}"', "*"}:
-                raise PreconditionFailed
-            contact_sync.change_contact(current, serializer.changes(), by=request.user)
+        version = None if expected.strip() == "*" else read_number(expected.strip().strip('"')) or 0
+        try:
+            edit_contact(contact, serializer.changes(), by=request.user, at=timezone.now(), version=version)
+        except StaleEdit as error:
+            raise PreconditionFailed from error
         return self._answer(contact)
 
     @extend_schema(parameters=[IF_MATCH])

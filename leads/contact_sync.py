@@ -42,15 +42,6 @@ def create_contact(changes: dict, *, by: User | None) -> Contact:
     return contact
 
 
-def change_contact(contact: Contact, changes: dict, *, by: User | None) -> bool:
-    """Set what `changes` names on a locked contact; True when that changed anything. Raises NotAllowed."""
-    _require_editor(by)
-    changed = _apply(contact, changes, _find_or_add_companies({name for name in [_company_name(changes)] if name}))
-    if changed:
-        contact.save()
-    return changed
-
-
 def upsert_contacts(system: str, items: list[dict], *, by: User | None, at: datetime.datetime) -> dict[str, Upserted]:
     """Write `items` (validated dicts with a unique `external_id` each) so that repeating the call changes nothing.
 

@@ -307,6 +307,8 @@ class LeadFactsForm(EditForm):
         self.fields["owner"].queryset = User.objects.filter(
             Q(is_active=True, role__in=access.QUALIFY_LEADS) | Q(pk=lead.owner_id)
         )
+        self.fields["product"].empty_label = _("Not known yet")
+        self.fields["owner"].empty_label = _("Nobody")
         self.fields["met_on"].validators += SANE_DAYS
 
 
