@@ -309,7 +309,7 @@ def touched_days(since: datetime.datetime, at: datetime.datetime) -> set[datetim
     sources = {(m.source.rows().model, m.source.lead, m.on, m.on_date) for m in MEASURES if m.source.lead}
     for model, lead, on, on_date in [*sources, (LeadEvent, "lead", "at", False)]:
         day = F(on) if on_date else TruncDate(on, tzinfo=organisation.tzinfo)
-        rows = model.objects.filter(**{f"{lead}__in": touched, f"{on}__isnull": False})
+        rows = model._default_manager.filter(**{f"{lead}__in": touched, f"{on}__isnull": False})
         days.update(rows.order_by().values_list(day, flat=True).distinct())
     # A new first deal of a client takes that place from a later one.
     contacts = Lead.objects.filter(pk__in=touched, won_at__isnull=False).values("contact")

@@ -77,7 +77,7 @@ class Scope:
     def organisation(self) -> Organisation:
         return Organisation.current()
 
-    def narrow(self, **changes: object) -> "Scope":
+    def narrow(self, **changes: Any) -> "Scope":
         return dataclasses.replace(self, **changes)
 
     def into(self, by: str, group: Group) -> "Scope":
@@ -100,7 +100,7 @@ class Scope:
             )
         )
 
-    def _visible(self, rows: QuerySet) -> QuerySet:
+    def _visible(self, rows: Any) -> Any:
         return rows if self.user is None else rows.visible_to(self.user)
 
     # --- What is counted
@@ -129,7 +129,7 @@ class Scope:
     def sums(self, measures: Iterable[str], by: str | None = None) -> dict[Group, Sums]:
         """What `measures` come to, for all (under None) or for each group of a split. One query."""
         path = TruncMonth("day") if by == "month" else F(SPLITS[by][0]) if by else None
-        facts = self.facts().filter(measure__in=measures)
+        facts: Any = self.facts().filter(measure__in=measures)
         facts = facts.annotate(group=path).values("group", "measure") if path is not None else facts.values("measure")
         groups: dict[Group, Sums] = {}
         for row in facts.annotate(n=Sum("count"), sum=Sum("value")).order_by():
@@ -148,7 +148,7 @@ class Scope:
         unsplit = self.is_by_person or by in BY_PERSON
         result: dict[Group, dict[str, Figure]] = {}
         for group, sums in groups.items():
-            end = self.end if by != "month" else _end_of_month(group)
+            end = _end_of_month(group) if isinstance(group, datetime.date) else self.end
             figures = result[group] = {}
             for metric in metrics:
                 if metric.from_rows:

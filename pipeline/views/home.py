@@ -50,11 +50,11 @@ def _section(kind: str, title: str, rows: QuerySet | list, url: str, **extra: ob
     return {"kind": kind, "title": title, "rows": rows[:SHOWN], "has_more": len(rows) > SHOWN, "url": url, **extra}
 
 
-def _address(name: str, **parameters: object) -> str:
+def _address(name: str, **parameters: Any) -> str:
     return f"{reverse(name)}?{urlencode(parameters, doseq=True)}" if parameters else reverse(name)
 
 
-def _handoffs(user: User, now: datetime.datetime, handoffs: QuerySet, title: str, link: dict) -> dict:
+def _handoffs(user: User, now: datetime.datetime, handoffs: HandoffQuerySet, title: str, link: dict) -> dict:
     """Handoffs with a clock that is overdue or due soon (for oneself: all that wait), the first due on top."""
     if link.get("scope") != "mine":
         handoffs = handoffs.filter(Q(first_contact_at=None, first_contact_due_at__lt=now) | Q(verdict_due_at__lt=now))

@@ -78,7 +78,7 @@ def activity_log(request: HttpRequest, pk: int) -> HttpResponse:
     lead = _lead(request, pk)
     form = ActivityForm(request.POST)
     if not form.is_valid():
-        messages.error(request, " ".join(error for errors in form.errors.values() for error in errors))
+        messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
     else:
         kind, outcome = form.cleaned_data["what"]
         with explained(request):

@@ -23,7 +23,7 @@ def notification_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def notification_count(request: HttpRequest) -> HttpResponse:
     """The number on the bell: nothing for none, “99+” for many."""
-    count = count_up_to(Notification.objects.visible_to(request.user).unread(), 99)
+    count = count_up_to(Notification.objects.visible_to(request.user).unread(), most=99)
     text = f"{count.number}+" if count.is_capped else str(count.number or "")
     return HttpResponse(text, content_type="text/plain; charset=utf-8")
 

@@ -75,7 +75,7 @@ def opportunity_board(request: HttpRequest) -> HttpResponse:
     }
     place = Window(RowNumber(), partition_by="stage", order_by=[F("stage_at").desc(), F("pk").desc()])
     cards = shown.for_list().annotate(place=place).filter(place__lte=CARDS).order_by("-stage_at", "-pk")
-    columns = {stage: [] for stage in OPPORTUNITY_STAGES}
+    columns: dict[Stage, list[Opportunity]] = {stage: [] for stage in OPPORTUNITY_STAGES}
     for opportunity in cards:
         opportunity.may_act = opportunity.is_open and can_sell_for(request.user, opportunity.owner)
         opportunity.is_cold = opportunity.is_open and bool(opportunity.lead.cold_at) and opportunity.lead.cold_at <= now

@@ -170,7 +170,7 @@ class Command(BaseCommand):
     @transaction.atomic
     def handle(self, *args, **options) -> None:
         reckoning = Reckoning.objects.select_for_update().filter(pk=1, at__isnull=False).first()
-        if reckoning is None:
+        if reckoning is None or reckoning.at is None:
             self.stderr.write("Nothing is reckoned yet: run recompute_facts first.")
             raise SystemExit(1)
         start, end = options["start"], options["end"]
