@@ -115,13 +115,13 @@ class _Column:
 
 
 class _RowLessThan(TupleLessThan):
-    def get_fallback_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, list]:
+    def get_fallback_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> Any:
         """SQLite compares rows as well, though Django 5.2 doesn't ask it to."""
         return LessThan.as_sql(self, compiler, connection)
 
 
 class _RowGreaterThan(TupleGreaterThan):
-    def get_fallback_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, list]:
+    def get_fallback_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> Any:
         return GreaterThan.as_sql(self, compiler, connection)
 
 

@@ -9,6 +9,7 @@ import dataclasses
 import datetime
 import hashlib
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Count, F, Q, QuerySet, Sum, Value
@@ -306,10 +307,10 @@ def touched_days(since: datetime.datetime, at: datetime.datetime) -> set[datetim
     today, first = at.astimezone(organisation.tzinfo).date(), since.astimezone(organisation.tzinfo).date()
     days = {first + datetime.timedelta(days=n) for n in range((today - first).days + 1)}
     touched = touched_leads(since)
-    sources = {(m.source.rows().model, m.source.lead, m.on, m.on_date) for m in MEASURES if m.source.lead}
+    sources: set[Any] = {(m.source.rows().model, m.source.lead, m.on, m.on_date) for m in MEASURES if m.source.lead}
     for model, lead, on, on_date in [*sources, (LeadEvent, "lead", "at", False)]:
         day = F(on) if on_date else TruncDate(on, tzinfo=organisation.tzinfo)
-        rows = model._default_manager.filter(**{f"{lead}__in": touched, f"{on}__isnull": False})
+        rows = model.objects.filter(**{f"{lead}__in": touched, f"{on}__isnull": False})
         days.update(rows.order_by().values_list(day, flat=True).distinct())
     # A new first deal of a client takes that place from a later one.
     contacts = Lead.objects.filter(pk__in=touched, won_at__isnull=False).values("contact")

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Collection, Iterable
 from decimal import Decimal
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 from django.db.models import Count, ExpressionWrapper, F, Model, Q, QuerySet, Sum

@@ -61,7 +61,7 @@ _DEAL_PLAIN = ("amount", "margin", "expected_close_on", "next_step")
 
 
 def _text_field(name: str) -> Field:
-    return Field(max_length=Lead._meta.get_field(name).max_length)
+    return Field(max_length=Lead._meta.get_field(name).max_length)  # type: ignore[union-attr, arg-type]
 
 
 class Leads:
@@ -431,7 +431,9 @@ class _Batch:
         if not is_new and _ORDER.index(stage) <= _ORDER.index(Stage(lead.stage)):
             return
         if stage == Stage.REMOVED:
-            others = {other: at for other, at in reached.items() if other != Stage.REMOVED}
+            others: dict[Stage, datetime.datetime] = {
+                other: at for other, at in reached.items() if other != Stage.REMOVED
+            }
             lead.stage_before_removal = stands_at(others) if others else Stage.NEW
             lead.removal_reason = self._reason(past, stage)
         lead.stage = stage

@@ -233,7 +233,7 @@ class LeadForm(StandForm):
         return person
 
     @property
-    def details(self) -> dict[str, object]:
+    def details(self) -> dict[str, Any]:
         """The lead's own fields, as `register_lead` takes them."""
         typed = self.cleaned_data
         return {

@@ -86,7 +86,7 @@ class ReasonQuerySet(models.QuerySet["Reason"]):
     @transaction.atomic
     def move(self, reason: "Reason", step: int) -> None:
         """Put `reason` `step` places further down in its list (up when negative), and number the list anew."""
-        entries = list(self.select_for_update().filter(kind=reason.kind))
+        entries: list[Reason] = list(self.select_for_update().filter(kind=reason.kind))
         place = next(index for index, entry in enumerate(entries) if entry.pk == reason.pk)
         entries.insert(max(0, place + step), entries.pop(place))
         for position, entry in enumerate(entries):

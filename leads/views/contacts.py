@@ -77,6 +77,6 @@ def contact_edit(request: HttpRequest, pk: int) -> HttpResponse:
             form.show_stale(str(stale), ContactForm(instance=_contact(request, pk)))
         else:
             messages.success(request, _("Saved."))
-            lead = contact.leads.filter(pk=read_number(request.GET.get("lead"))).first()
+            lead = contact.leads.filter(pk=read_number(request.GET.get("lead")) or 0).first()
             return redirect("leads:lead_detail", lead.pk) if lead else redirect("leads:contact_detail", contact.pk)
     return render(request, "leads/contact_edit.html", {"contact": contact, "form": form})

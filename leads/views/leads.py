@@ -66,7 +66,9 @@ def lead_filter(request: HttpRequest) -> HttpResponse:
 @access.only_for(access.REGISTER_LEADS)
 @require_http_methods(["GET", "HEAD", "POST"])
 def lead_add(request: HttpRequest) -> HttpResponse:
-    campaign = Campaign.objects.visible_to(request.user).filter(pk=read_number(request.GET.get("campaign"))).first()
+    campaign = (
+        Campaign.objects.visible_to(request.user).filter(pk=read_number(request.GET.get("campaign")) or 0).first()
+    )
     posted = request.POST if request.method == "POST" else None
     form = LeadForm(posted, today=timezone.localdate(), campaign=campaign)
     if posted is not None and form.is_valid():
@@ -170,7 +172,7 @@ def lead_note(request: HttpRequest, pk: int) -> HttpResponse:
         add_note(lead, form.cleaned_data["text"], by=request.user, at=timezone.now())
         form = NoteForm()
     elif not request.htmx:
-        messages.error(request, " ".join(form.errors["text"]))
+        messages.error(request, " ".join(map(str, form.errors["text"])))
     if not request.htmx:
         return redirect("leads:lead_detail", lead.pk)
     context = {"lead": lead, "note_form": form, "may_edit": True, **_timeline(request, lead)}

@@ -1,6 +1,7 @@
 """My day: what is due from the person who looks, the most urgent first."""
 
 import datetime
+from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import Count, Q, QuerySet
@@ -54,7 +55,7 @@ def _address(name: str, **parameters: Any) -> str:
     return f"{reverse(name)}?{urlencode(parameters, doseq=True)}" if parameters else reverse(name)
 
 
-def _handoffs(user: User, now: datetime.datetime, handoffs: HandoffQuerySet, title: str, link: dict) -> dict:
+def _handoffs(user: User, now: datetime.datetime, handoffs: Any, title: str, link: dict) -> dict:
     """Handoffs with a clock that is overdue or due soon (for oneself: all that wait), the first due on top."""
     if link.get("scope") != "mine":
         handoffs = handoffs.filter(Q(first_contact_at=None, first_contact_due_at__lt=now) | Q(verdict_due_at__lt=now))

@@ -78,7 +78,9 @@ def opportunity_board(request: HttpRequest) -> HttpResponse:
     columns: dict[Stage, list[Opportunity]] = {stage: [] for stage in OPPORTUNITY_STAGES}
     for opportunity in cards:
         opportunity.may_act = opportunity.is_open and can_sell_for(request.user, opportunity.owner)
-        opportunity.is_cold = opportunity.is_open and bool(opportunity.lead.cold_at) and opportunity.lead.cold_at <= now
+        opportunity.is_cold = (
+            opportunity.is_open and (cold_at := opportunity.lead.cold_at) is not None and cold_at <= now
+        )
         columns[Stage(opportunity.stage)].append(opportunity)
     first = timezone.localdate(since, Organisation.current().tzinfo).isoformat()
     context = {
@@ -139,8 +141,8 @@ def opportunity_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "form": form,
         "may_act": may_act,
         "is_cold": opportunity.is_open
-        and bool(opportunity.lead.cold_at)
-        and opportunity.lead.cold_at <= timezone.now(),
+        and (cold_at := opportunity.lead.cold_at) is not None
+        and cold_at <= timezone.now(),
         "may_undo": last
         if last and last.kind in closing and last.actor_id == request.user.pk and not payments
         else None,

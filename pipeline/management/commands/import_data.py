@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -6,12 +7,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from leads.importing import ImportStopped
 from leads.importing.mapping import load_mapping
 from leads.importing.reading import find_source
-from leads.importing.running import Summary, run
+from leads.importing.running import Summary, Target, run
 from leads.importing.targets import Contacts, Expenses
 from pipeline.history import Deals, Leads
 from pipeline.models import Agreement
 
-TARGETS = {"contacts": Contacts, "leads": Leads, "deals": Deals, "expenses": Expenses}
+TARGETS: dict[str, Callable[[], Target]] = {"contacts": Contacts, "leads": Leads, "deals": Deals, "expenses": Expenses}
 
 
 class Command(BaseCommand):
