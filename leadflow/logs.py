@@ -15,9 +15,7 @@ PASSWORD_KEY = re.compile(r"(/password/reset/[0-9A-Za-z]+-)[^/\s'\"]+")
 
 def hide_keys(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     """Cut the key out of addresses, wherever in the line they are."""
-    return {
-        name: PASSWORD_KEY.sub(r"\1…", value) if isinstance(value, str) else value for name, value in event.items()
-    }
+    return {name: PASSWORD_KEY.sub(r"\1…", value) if isinstance(value, str) else value for name, value in event.items()}
 
 
 class HideKeys(logging.Filter):
