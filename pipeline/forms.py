@@ -402,6 +402,7 @@ class OpportunityFilter(PipelineFilter):
     campaign = _one(_("Campaign"), Campaign.objects.order_by("-starts_on", "-pk"))
     lost_reason = _one(_("Why lost"), Reason.objects.filter(kind=Reason.Kind.LOSS))
     new_clients = _choice(_("Clients"), [("1", _("bought for the first time"))])
+    open_on = _day(_("Open on the morning of"))
     opened_from, opened_to = _day(_("Opened from")), _day(_("Opened to"))
     demo_from, demo_to = _day(_("Demo from")), _day(_("Demo to"))
     proposal_from, proposal_to = _day(_("Proposal from")), _day(_("Proposal to"))
@@ -425,6 +426,8 @@ class OpportunityFilter(PipelineFilter):
         rows, wanted = super().apply(rows), self.cleaned_data
         if wanted["opened_from"] or wanted["opened_to"]:
             rows = rows.of_known_opening()
+        if day := wanted["open_on"]:
+            rows = rows.open_at(datetime.datetime.combine(day, datetime.time(), Organisation.current().tzinfo))
         if wanted["new_clients"]:
             rows = rows.first_of_clients()
         if wanted["paid_from"] or wanted["paid_to"]:

@@ -18,8 +18,8 @@ from accounts.models import Organisation, Team, User
 from leads.forms.fields import DateInput
 from leads.forms.filters import FilterForm
 from leads.forms.stand import StandForm
-from leads.models import Campaign, Channel, Lead, Product, Reason, Stage
-from leads.models.leads import LeadQuerySet
+from leads.models import Campaign, Channel, Lead, LeadEvent, Product, Reason, Stage
+from leads.models.leads import LeadEventQuerySet, LeadQuerySet
 from leads.normalise import SEARCH_LENGTH, validate_text
 from leads.registration import Person
 
@@ -53,6 +53,7 @@ class LeadFilter(FilterForm):
 
     `reached` are leads that reached that stage, in the days `from`…`to` of the organisation where they are given;
     `then` those of them that reached another stage too, at most `within` days later (or, in faulty data, earlier).
+    `entered` and `left` are leads that came to or went from that stage in those days, for the first time or again.
     """
 
     ORDERS = {
@@ -73,6 +74,8 @@ class LeadFilter(FilterForm):
     reached = forms.ChoiceField(label=_("Reached the stage"), choices=[("", _("Any")), *Stage.choices], required=False)
     then = forms.ChoiceField(label=_("And then"), choices=[("", _("Any")), *Stage.choices], required=False)
     within = forms.IntegerField(label=_("Within days"), required=False, min_value=0, max_value=36_500)
+    entered = forms.ChoiceField(choices=[("", ""), *Stage.choices], required=False, widget=forms.HiddenInput)
+    left = forms.ChoiceField(choices=[("", ""), *Stage.choices], required=False, widget=forms.HiddenInput)
     removal_reason = forms.ModelChoiceField(
         Reason.objects.filter(kind=Reason.Kind.REMOVAL),
         label=_("Why removed"),
@@ -96,6 +99,8 @@ class LeadFilter(FilterForm):
     def reached_stage(self) -> Stage | None:
         """The stage that the days are about: dates alone mean the registration."""
         wanted = self.cleaned_data
+        if wanted["entered"] or wanted["left"]:
+            return None
         if wanted["reached"]:
             return Stage(wanted["reached"])
         return Stage.NEW if wanted["from"] or wanted["to"] or wanted["then"] else None
@@ -126,6 +131,8 @@ class LeadFilter(FilterForm):
 
     def _narrow_to_stages(self, leads: LeadQuerySet) -> LeadQuerySet:
         wanted, reached = self.cleaned_data, self.reached_stage
+        if wanted["entered"] or wanted["left"]:
+            return leads.filter(pk__in=self._movements().values("lead"))
         if wanted["removal_reason"]:
             leads = leads.filter(stage=Stage.REMOVED, removal_reason=wanted["removal_reason"])
         elif wanted["stage"]:
@@ -151,6 +158,14 @@ class LeadFilter(FilterForm):
                 leads = leads.filter(**{f"{then}__lte": F(reached.reached_field) + days})
         return leads
 
+    def _movements(self) -> LeadEventQuerySet:
+        wanted, zone = self.cleaned_data, Organisation.current().tzinfo
+        start, end = wanted["from"] or _SANE_DAYS[0].limit_value, wanted["to"] or _SANE_DAYS[1].limit_value
+        events = LeadEvent.objects.movements(_midnight(start, zone), _midnight(end + datetime.timedelta(days=1), zone))
+        if wanted["entered"]:
+            events = events.filter(to_stage=wanted["entered"])
+        return events.filter(from_stage=wanted["left"]) if wanted["left"] else events
+
     def chips(self) -> list[dict[str, str]]:
         """The filters that are set, in words, each with the address that is left when it is taken away."""
         wanted = self.cleaned_data
@@ -162,6 +177,9 @@ class LeadFilter(FilterForm):
             if value := wanted[name]:
                 text = self.fields[name].none_label if value == NONE else value
                 chips.append(self._chip(self.fields[name].label, text, name))
+        for name, label in (("entered", _g("Came to")), ("left", _g("Went from"))):
+            if wanted[name]:
+                chips.append(self._chip(label, self._reached_words(Stage(wanted[name])), name, "from", "to"))
         if reached := self.reached_stage:
             chips.append(self._chip(_g("Reached"), self._reached_words(reached), "reached", "from", "to"))
         if wanted["then"]:

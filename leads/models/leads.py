@@ -258,6 +258,10 @@ class LeadEventQuerySet(models.QuerySet["LeadEvent"]):
         """Append what happened. `data` must be JSON: the facts a reader of the timeline wants to see."""
         return self.create(lead=lead, kind=kind, actor=by, at=at, from_stage=from_stage, to_stage=to_stage, data=data)
 
+    def movements(self, start: datetime.datetime, end: datetime.datetime) -> "LeadEventQuerySet":
+        """What moved leads from one stage to another, from `start` until before `end`."""
+        return self.filter(kind__in=LeadEvent.MOVING, at__gte=start, at__lt=end).exclude(from_stage=F("to_stage"))
+
 
 class LeadEvent(models.Model):
     """One thing that happened to a lead. Rows are only ever added (a database trigger refuses the rest)."""
@@ -293,6 +297,28 @@ class LeadEvent(models.Model):
         ESCALATED = "escalated", _("Escalated")
         COLD = "cold", _("Went cold")
         DATA_FAULT = "data_fault", _("Fault in imported data")
+
+    # The kinds that come with a change of stage.
+    MOVING = [
+        Kind.REGISTERED,
+        Kind.CONTACTED,
+        Kind.BRIEFED,
+        Kind.WARM,
+        Kind.QUALIFIED,
+        Kind.HANDED_OVER,
+        Kind.IN_WORK,
+        Kind.ACCEPTED,
+        Kind.RETURNED,
+        Kind.MOVED,
+        Kind.DEMO,
+        Kind.PROPOSAL,
+        Kind.CONTRACT,
+        Kind.WON,
+        Kind.LOST,
+        Kind.REMOVED,
+        Kind.RESTORED,
+        Kind.UNDONE,
+    ]
 
     lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="events")
     kind = models.CharField(max_length=20, choices=Kind.choices)

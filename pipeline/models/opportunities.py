@@ -39,6 +39,11 @@ class OpportunityQuerySet(models.QuerySet["Opportunity"]):
     def won(self) -> "OpportunityQuerySet":
         return self.filter(stage=Stage.WON)
 
+    def open_at(self, at: datetime.datetime) -> "OpportunityQuerySet":
+        """Those that were in selling at that moment."""
+        not_closed = Q(won_at__isnull=True, lost_at__isnull=True) | Q(won_at__gte=at) | Q(lost_at__gte=at)
+        return self.filter(not_closed, opened_at__lt=at)
+
     def of_known_opening(self) -> "OpportunityQuerySet":
         """Those whose day of opening is known; of an imported deal it may not be."""
         return self.filter(lead__accepted_at__isnull=False)

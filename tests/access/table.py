@@ -64,6 +64,7 @@ accounts:team_edit                    POST    pk=team                        in 
 kpi:funnel                            GET     -                              in    200   200   200   200   200   200   200   200
 kpi:channels                          GET     -                              in    200   200   200   200   200   200   200   200
 kpi:sla                               GET     -                              in    200   200   200   200   200   200   200   200
+pipeline:weekly_review                GET     -                              in    200   200   200   200   200   200   200   200
 kpi:reckon                            POST    -                              in    403   403   403   403   302   302   403   302
 
 # Leads
