@@ -160,7 +160,7 @@ class LeadFilter(FilterForm):
 
     def _movements(self) -> LeadEventQuerySet:
         wanted, zone = self.cleaned_data, Organisation.current().tzinfo
-        start, end = wanted["from"] or _SANE_DAYS[0].limit_value, wanted["to"] or _SANE_DAYS[1].limit_value
+        start, end = wanted["from"] or SANE_DAYS[0].limit_value, wanted["to"] or SANE_DAYS[1].limit_value
         events = LeadEvent.objects.movements(_midnight(start, zone), _midnight(end + datetime.timedelta(days=1), zone))
         if wanted["entered"]:
             events = events.filter(to_stage=wanted["entered"])
