@@ -93,12 +93,27 @@ class Scope:
         return any(name in self.filters for name in BY_PERSON)
 
     def _narrowed(self, paths: dict[str, str]) -> Q:
-        return Q(
-            *(
-                Q(**{f"{paths[name]}__isnull": True}) if choice == "none" else Q(**{paths[name]: choice})
-                for name, choice in self.filters.items()
-            )
-        )
+        """The filters as conditions on `paths`. A channel's campaigns and a team's people are looked up first: knowing
+        these few ids, the database reads them from the index instead of joining everything."""
+        narrowed = Q()
+        for name, choice in self.filters.items():
+            if choice == "none":
+                narrowed &= Q(**{f"{paths[name]}__isnull": True})
+            elif name == "channel":
+                narrowed &= Q(**{f"{paths['campaign']}__in": self._campaigns})
+            elif name == "team":
+                narrowed &= Q(**{f"{paths['owner']}__in": self._members})
+            else:
+                narrowed &= Q(**{paths[name]: choice})
+        return narrowed
+
+    @cached_property
+    def _campaigns(self) -> list[int]:
+        return list(Campaign.objects.filter(channel=self.channel).values_list("pk", flat=True))
+
+    @cached_property
+    def _members(self) -> list[int]:
+        return list(User.objects.filter(team=self.team).values_list("pk", flat=True))
 
     def _visible(self, rows: Any) -> Any:
         return rows if self.user is None else rows.visible_to(self.user)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from urllib.parse import urlencode
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils.functional import Promise
@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import Organisation, User
 from leads.models import Channel, Lead, LeadEvent, Reason, Stage
-from leads.models.leads import FUNNEL, SELLING
+from leads.models.leads import FUNNEL, SELLING, LeadEventQuerySet
 from pipeline.models import Handoff, Opportunity
 from pipeline.sla import Clock
 
@@ -108,6 +108,7 @@ class Review:
         self.week, self.before, self.at = week, week.before, at
         self.leads = Lead.objects.visible_to(user)
         self.handoffs = Handoff.objects.visible_to(user)
+        self.events = LeadEvent.objects.visible_to(user)
         self.opportunities = Opportunity.objects.visible_to(user)
         # An ended week is looked at from its end, the one that runs from now.
         self.closes_at = min(at, week.end)
@@ -210,7 +211,8 @@ class Review:
 
     def overdue(self) -> "Overdue":
         """Whose clocks were past due when the week closed, by rep and the longest first. Two queries."""
-        handoffs = self.handoffs.annotate(contacted=Coalesce("first_contact_at", "decided_at"))
+        undecided = Q(decided_at__isnull=True) | Q(decided_at__gte=self.closes_at)
+        handoffs = self.handoffs.filter(undecided).annotate(contacted=Coalesce("first_contact_at", "decided_at"))
         late = handoffs.filter(self._late(Clock.FIRST_CONTACT) | self._late(Clock.VERDICT))
         counts = late.aggregate(
             all=Count("pk"), **{clock.value: Count("pk", filter=self._late(clock)) for clock in Clock}
@@ -238,7 +240,7 @@ class Review:
 
     def movement(self) -> list[dict]:
         """Each stage's comings and goings in the week, with sums where leads are worth money, and who stands there now."""
-        moves = LeadEvent.objects.filter(lead__in=self.leads).movements(self.week.start, self.week.end)
+        moves = self.events.movements(self.week.start, self.week.end)
 
         def leads_by(column: str) -> dict[str, int]:
             counted = moves.order_by().values(column).annotate(n=Count("lead", distinct=True))
@@ -259,16 +261,19 @@ class Review:
             if stage in entered or stage in left
         ]
 
-    def _worth(self, moves: QuerySet) -> dict[str, Decimal | None]:
-        """Amounts of the opportunities that came to and went from each selling stage."""
-        of_this = moves.filter(lead=OuterRef("lead"))
-        came = {f"in_{s}": Exists(of_this.filter(to_stage=s)) for s in [*SELLING, Stage.WON, Stage.LOST]}
-        went = {f"out_{s}": Exists(of_this.filter(from_stage=s)) for s in SELLING}
-        moved = self.opportunities.filter(lead__in=moves.values("lead")).annotate(**came, **went)
-        return moved.aggregate(
-            **{f"entered_{name.removeprefix('in_')}": Sum("amount", filter=Q(**{name: True})) for name in came},
-            **{f"left_{name.removeprefix('out_')}": Sum("amount", filter=Q(**{name: True})) for name in went},
-        )
+    def _worth(self, moves: LeadEventQuerySet) -> dict[str, Decimal]:
+        """Amounts of the opportunities that came to and went from each selling stage, each counted once."""
+        deals = moves.filter(Q(to_stage__in=[*SELLING, Stage.WON, Stage.LOST]) | Q(from_stage__in=SELLING))
+        moved = deals.filter(lead__opportunities__amount__isnull=False).order_by().distinct()
+        columns = ("from_stage", "to_stage", "lead__opportunities", "lead__opportunities__amount")
+        counted: set[tuple[str, int]] = set()
+        worth: dict[str, Decimal] = {}
+        for from_stage, to_stage, opportunity, amount in moved.values_list(*columns):
+            for step in (f"entered_{to_stage}", f"left_{from_stage}"):
+                if (step, opportunity) not in counted:
+                    counted.add((step, opportunity))
+                    worth[step] = worth.get(step, Decimal(0)) + amount
+        return worth
 
     def pipeline(self) -> dict:
         """Selling from the week's start to its close: what was open, came in, was won and lost, and stays open."""

@@ -244,6 +244,9 @@ class Lead(models.Model):
 
 
 class LeadEventQuerySet(models.QuerySet["LeadEvent"]):
+    def visible_to(self, user: User) -> "LeadEventQuerySet":
+        return self if user.is_active else self.none()
+
     def record(
         self,
         lead: Lead,
