@@ -6,6 +6,7 @@ import uuid
 from django import forms
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from leads.forms.fields import DateInput
 from leads.models import Contact, Product
@@ -25,7 +26,7 @@ class TimesField(forms.MultipleChoiceField):
 
 class StandForm(forms.Form):
     name = forms.CharField(
-        label=_("Name"),
+        label=pgettext_lazy("person", "Name"),
         required=False,
         max_length=200,
         validators=[validate_text],

@@ -2,7 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Organisation, User
@@ -70,7 +70,7 @@ class ContactQuerySet(Searchable, models.QuerySet["Contact"]):
 class Contact(models.Model):
     """A person. E-mail is kept lower-cased, the phone in E.164; what was typed and can't be read so stays too."""
 
-    name = models.CharField(_("name"), max_length=200, blank=True, validators=[validate_text])
+    name = models.CharField(pgettext_lazy("person", "name"), max_length=200, blank=True, validators=[validate_text])
     job_title = models.CharField(_("position"), max_length=150, blank=True, validators=[validate_text])
     company = models.ForeignKey(
         Company,
