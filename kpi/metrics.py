@@ -224,8 +224,8 @@ METRICS: list[Metric] = [
         UP,
         count("leads_of_reach"),
         _(
-            "Leads of campaigns whose impressions are known, divided by the impressions. The norm is 5–10\u00a0% for a mass "
-            "audience and 20–30\u00a0% for a targeted one. Impressions count on the campaign's first day."
+            "Leads of campaigns whose impressions are known, divided by the impressions. For a mass audience the norm is "
+            "5–10 %, for a targeted one 20–30 %. Impressions count on the campaign's first day."
         ),
         total("impressions"),
         cohort="impressions>leads",
@@ -279,7 +279,7 @@ METRICS: list[Metric] = [
         Unit.PERCENT,
         UP,
         count("won"),
-        _("Leads that bought divided by leads. The norm is 60–70\u00a0% for inbound applications."),
+        _("Leads that bought divided by leads. The norm for inbound applications is 60–70 %."),
         count("leads"),
         cohort=cohort_slug(Stage.NEW, Stage.WON),
     ),

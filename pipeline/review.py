@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 
 from accounts.models import Organisation, User
 from leads.models import Channel, Lead, LeadEvent, Reason, Stage
@@ -287,12 +287,22 @@ class Review:
             ),
             (
                 "opened",
-                _("Opened"),
+                pgettext("deals", "Opened"),
                 self.opportunities.of_known_opening().filter(week.holds("opened_at")),
                 week.address(DEALS, "opened"),
             ),
-            ("won", _("Won"), self.opportunities.filter(week.holds("won_at")), week.address(DEALS, "won")),
-            ("lost", _("Lost"), self.opportunities.filter(week.holds("lost_at")), week.address(DEALS, "lost")),
+            (
+                "won",
+                pgettext("deals", "Won"),
+                self.opportunities.filter(week.holds("won_at")),
+                week.address(DEALS, "won"),
+            ),
+            (
+                "lost",
+                pgettext("deals", "Lost"),
+                self.opportunities.filter(week.holds("lost_at")),
+                week.address(DEALS, "lost"),
+            ),
             (
                 "open_after",
                 _("Open at the close"),

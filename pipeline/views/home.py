@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from django.views.decorators.http import require_safe
 
 from accounts import access
@@ -113,12 +114,17 @@ def _for_marketing(user: User, now: datetime.datetime) -> list[dict]:
             leads.filter(stage=Stage.QUALIFIED).order_by("pk"),
             _("Hand over"),
         ),
-        of(Stage.NEW, _("New, not contacted yet"), leads.filter(stage=Stage.NEW).order_by("pk"), _("Contact")),
+        of(
+            Stage.NEW,
+            _("New, not contacted yet"),
+            leads.filter(stage=Stage.NEW).order_by("pk"),
+            pgettext("action", "Contact"),
+        ),
         of(
             Stage.WARM,
             _("Warm, long without contact"),
             leads.filter(silent, stage=Stage.WARM).order_by("pk"),
-            _("Contact"),
+            pgettext("action", "Contact"),
         ),
     ]
 
