@@ -76,6 +76,18 @@ function openOverlay(id, url) {
   htmx.ajax("GET", url, { target: body, swap: "innerHTML" }).catch(() => overlay.close());
 }
 
+// A page in an overlay may repeat ids of the page beneath: labels must find the fields beside them.
+function keepIdsApart(body) {
+  for (const element of all("[id]", body)) {
+    if (document.getElementById(element.id) === element && all(`[id="${CSS.escape(element.id)}"]`).length < 2) continue;
+    const [before, after] = [element.id, `overlay-${element.id}`];
+    element.id = after;
+    for (const name of ["for", "form", "list", "aria-describedby", "aria-labelledby", "aria-controls"]) {
+      all(`[${name}~="${CSS.escape(before)}"]`, body).forEach((each) => each.setAttribute(name, each.getAttribute(name).split(" ").map((id) => (id === before ? after : id)).join(" ")));
+    }
+  }
+}
+
 function openDrawer(url) {
   if (!history.state?.drawer) history.replaceState({ ...history.state, beneath: true }, "");
   history.pushState({ drawer: url }, "", url);
@@ -274,6 +286,7 @@ for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
 }
 document.addEventListener("htmx:afterSwap", (event) => {
   const overlay = event.detail.target.closest?.("dialog");
+  if (overlay) keepIdsApart(event.detail.target);
   const title = overlay && one("[data-overlay-title]", overlay);
   if (title) {
     one("h2", overlay).textContent = title.textContent;

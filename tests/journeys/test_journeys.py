@@ -44,6 +44,7 @@ def test_a_marketer_registers_visitors_at_the_stand_and_hands_a_lead_over(page_o
             criterion.get_by_role("button", name="Yes").tap()
     page.get_by_role("button", name="Qualify").tap()
     expect(page.locator(".ribbon .is-current")).to_contain_text("Qualified")
+    page.wait_for_load_state("load")  # links open dialogs once the script has run, pages before
     page.get_by_role("link", name="Hand over to sales").tap()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Sales rep").select_option(label=str(sam))
@@ -72,6 +73,7 @@ def test_a_rep_contacts_accepts_sells_and_is_paid_and_returns_another_lead(page_
     page.goto(f"/opportunities/{opportunity.pk}/")
     page.get_by_role("button", name="Proposal").click()
     expect(page.locator(".ribbon .is-current")).to_contain_text("Proposal")
+    page.wait_for_load_state("load")  # links open dialogs once the script has run, pages before
     page.get_by_role("link", name="Won…").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Amount").fill("1500.50")
@@ -92,7 +94,7 @@ def test_a_rep_contacts_accepts_sells_and_is_paid_and_returns_another_lead(page_
     expect(dialog.get_by_text("at least one").first).to_be_visible()
     dialog.get_by_label("What was missing").fill("Nobody asked about the budget")
     dialog.get_by_role("button", name="Reject and return").click()
-    expect(row.get_by_text("rejected", exact=True)).to_be_visible()
+    expect(row).to_have_count(0)
     second.refresh_from_db()
     assert (second.verdict, second.lead.stage) == ("rejected", Stage.RETURNED)
 
