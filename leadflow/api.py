@@ -11,6 +11,7 @@ from pipeline import api as pipeline_api
 
 
 class ApiReferenceView(SpectacularSwaggerSplitView):
+    template_name = "api_reference.html"  # the library's, less its inline style
     authentication_classes: list = []
     permission_classes: list = []
 

@@ -2,7 +2,8 @@
 
 import datetime
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -16,7 +17,7 @@ from accounts import access
 from accounts.models import Organisation, Role, Team, User
 from leads.forms.fields import AmountField, DateInput
 from leads.forms.filters import FilterForm
-from leads.forms.leads import NONE, SANE_DAYS, OneOrNoneField
+from leads.forms.leads import NONE, SANE_DAYS, OneOrNoneField, WithNone
 from leads.models import Campaign, Channel, Lead, Product, Reason
 from leads.models.leads import SELLING
 from leads.normalise import SEARCH_LENGTH, validate_text
@@ -266,7 +267,7 @@ class AgreementForm(forms.ModelForm):
 # --- Filters of lists ------------------------------------------------------------------------------------------------
 
 
-class _SalesPeople(OneOrNoneField.iterator):
+class _SalesPeople(WithNone):
     """Offers those who sell; an address may name anybody, such as a rep who changed departments."""
 
     def __init__(self, field: OneOrNoneField) -> None:
@@ -298,15 +299,18 @@ class PipelineFilter(FilterForm):
     """
 
     paths: dict[str, str] = {}
-    periods: dict[str, str] = {}
     q = forms.CharField(label=_("Search"), max_length=SEARCH_LENGTH, required=False, validators=[validate_text])
+
+    @property
+    def periods(self) -> Mapping[str, str]:
+        return {}
 
     @property
     def chosen(self) -> dict[str, object]:
         """The filters that are set, by name."""
         return {name: value for name, value in self.cleaned_data.items() if value}
 
-    def apply(self, rows: QuerySet) -> QuerySet:
+    def apply(self, rows: Any) -> Any:
         """`rows` as far as every filter that is set lets them through."""
         zone = Organisation.current().tzinfo
         for name, value in self.chosen.items():
@@ -328,7 +332,7 @@ class PipelineFilter(FilterForm):
         wanted = {name: self.data[name] for name in self.chosen} | changes
         return "?" + urlencode({name: value for name, value in wanted.items() if value is not None})
 
-    def chips(self) -> list[dict[str, str]]:
+    def chips(self) -> list[dict[str, Any]]:
         """The filters that are set, in words, each with the address that is left when it is taken away."""
         return [
             {"label": self.fields[name].label, "text": self._text(name, value), "left": self.address(**{name: None})}
@@ -384,7 +388,7 @@ class HandoffFilter(PipelineFilter):
                     self.add_error(name, _("Choose a clock, too."))
         return self.cleaned_data
 
-    def apply(self, rows: QuerySet) -> QuerySet:
+    def apply(self, rows: Any) -> Any:
         rows, wanted, now = super().apply(rows), self.cleaned_data, timezone.now()
         if wanted["state"]:
             rows = rows.with_clock(Clock(wanted["clock"]), wanted["state"], now)
@@ -420,9 +424,12 @@ class OpportunityFilter(PipelineFilter):
         "campaign": "lead__campaign",
         "lost_reason": "lost_reason",
     }
-    periods = {name: f"{name}_at" for name in ("opened", "demo", "proposal", "contract", "won", "lost")}
 
-    def apply(self, rows: QuerySet) -> QuerySet:
+    @property
+    def periods(self) -> Mapping[str, str]:
+        return {name: f"{name}_at" for name in ("opened", "demo", "proposal", "contract", "won", "lost")}
+
+    def apply(self, rows: Any) -> Any:
         rows, wanted = super().apply(rows), self.cleaned_data
         if wanted["opened_from"] or wanted["opened_to"]:
             rows = rows.of_known_opening()

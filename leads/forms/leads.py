@@ -27,7 +27,7 @@ NONE = "none"
 SANE_DAYS = [MinValueValidator(datetime.date(1900, 1, 1)), MaxValueValidator(datetime.date(2999, 12, 31))]
 
 
-class _WithNone(forms.models.ModelChoiceIterator):
+class WithNone(forms.models.ModelChoiceIterator):
     def __iter__(self) -> Iterator:
         choices = super().__iter__()
         yield next(choices)
@@ -38,7 +38,7 @@ class _WithNone(forms.models.ModelChoiceIterator):
 class OneOrNoneField(forms.ModelChoiceField):
     """A record, or `none`: those that have none."""
 
-    iterator = _WithNone
+    iterator = WithNone
 
     def __init__(self, queryset: Any, none_label: str | Promise, **options: Any) -> None:
         super().__init__(queryset, required=False, empty_label=_("Any"), **options)
@@ -237,7 +237,7 @@ class LeadForm(StandForm):
         for name in self.UTM:
             self.fields[name] = Lead._meta.get_field(name).formfield(label=name, required=False)
 
-    def clean_met_on(self) -> datetime.date | None:
+    def clean_met_on(self) -> Any:
         return super().clean_met_on() if self.cleaned_data["met_on"] else None
 
     @property
