@@ -5,9 +5,8 @@ import datetime
 import io
 import itertools
 import json
-import operator
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
@@ -59,7 +58,6 @@ class Table:
         self.model = model
         self._fields = model._meta.concrete_fields
         self._template = {field.attname: _default(field) for field in self._fields}
-        self._values = operator.itemgetter(*self._template)
         self._ids = itertools.count((model._base_manager.aggregate(last=Max("pk"))["last"] or 0) + 1)
         self.rows: list[dict[str, Any]] = []
 
@@ -74,11 +72,18 @@ class Table:
 
     def as_copy(self) -> tuple[str, str]:
         """The COPY statement for the rows gathered, and its data. They count as written."""
-        as_text, values = _COPY_TEXT, self._values
-        lines = ["\t".join([as_text[type(value)](value) for value in values(row)]) for row in self.rows]
+        texts: list[Iterable[str]] = []
+        for name, default in self._template.items():
+            values = [row[name] for row in self.rows]
+            if values.count(default) == len(values):  # so in most columns of a wide table
+                texts.append(itertools.repeat(_COPY_TEXT[type(default)](default)))
+            else:
+                texts.append([_COPY_TEXT[type(value)](value) for value in values])
+        lines = map("\t".join, zip(*texts, strict=False))
+        data = "\n".join(lines)
         self.rows.clear()
         table, columns = self._names()
-        return f"COPY {table} ({columns}) FROM STDIN", "\n".join(lines)
+        return f"COPY {table} ({columns}) FROM STDIN", data
 
     def insert(self) -> None:
         table, columns = self._names()

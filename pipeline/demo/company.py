@@ -58,17 +58,17 @@ class Plan:
 
 
 PLANS = [
-    Plan("Exhibition", "RetailTech Expo", 38, 3, 16, 95, 1.2, 9),
-    Plan("Conference talk", "Supply Chain Forum", 20, 2, 9, 70, 1.4, 5),
-    Plan("Smart breakfast", "Breakfast with purchasing directors", 61, 1, 4, 60, 1.9, 4),
-    Plan("Webinar", "Webinar: one funnel for marketing and sales", 12, 1, 7, 25, 0.9, 4),
-    Plan("Webinar", "Webinar: what a lead costs", 75, 1, 6, 25, 0.9, 4),
-    Plan("SEO", "Organic search", 0, 91, 20, 22, 1.0, 14),
-    Plan("PPC", "Search ads", 0, 91, 17, 85, 0.8, 18),
-    Plan("Social media", "Social posts and ads", 0, 91, 11, 45, 0.5, 20),
-    Plan("E-mail", "Newsletter", 0, 91, 6, 8, 1.1, 12),
-    Plan("Partner programme", "Partners", 0, 91, 3, 30, 1.6, 6),
-    Plan("Referral", "Clients recommend us", 0, 91, 4, 5, 2.0, 4),
+    Plan("Exhibition", "RetailTech Expo", 38, 3, 16, 120, 1.2, 9),
+    Plan("Conference talk", "Supply Chain Forum", 20, 2, 9, 110, 1.4, 5),
+    Plan("Smart breakfast", "Breakfast with purchasing directors", 61, 1, 4, 140, 1.9, 4),
+    Plan("Webinar", "Webinar: one funnel for marketing and sales", 12, 1, 7, 35, 0.9, 4),
+    Plan("Webinar", "Webinar: what a lead costs", 75, 1, 6, 35, 0.9, 4),
+    Plan("SEO", "Organic search", 0, 91, 20, 40, 1.0, 14),
+    Plan("PPC", "Search ads", 0, 91, 17, 95, 0.8, 18),
+    Plan("Social media", "Social posts and ads", 0, 91, 11, 30, 0.5, 20),
+    Plan("E-mail", "Newsletter", 0, 91, 6, 30, 1.1, 12),
+    Plan("Partner programme", "Partners", 0, 91, 3, 90, 1.6, 6),
+    Plan("Referral", "Clients recommend us", 0, 91, 4, 45, 2.0, 4),
 ]
 
 
