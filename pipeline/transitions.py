@@ -108,12 +108,12 @@ def _exactly(moment: datetime.datetime) -> str:
 
 
 def _who_and_when(lead: Lead) -> str:
-    """“Sam did that on 3 March, 14:05.” for the last change of stage."""
+    """“Sam did that (3 March, 14:05).” for the last change of stage."""
     event = lead.events.exclude(to_stage="").select_related("actor").order_by("-id").first()
     if event is None:
         return ""
     who = str(event.actor) if event.actor else _("the system")
-    return _("%(who)s did that on %(when)s.") % {"who": who, "when": _exactly(event.at)}
+    return _("%(who)s did that (%(when)s).") % {"who": who, "when": _exactly(event.at)}
 
 
 def _move(
@@ -443,9 +443,9 @@ def _lock_pending(handoff: Handoff) -> tuple[Handoff, Lead]:
         who = str(handoff.decided_by) if handoff.decided_by else _("the system")
         when = _exactly(handoff.decided_at or handoff.updated_at)
         text = (
-            _("%(who)s already accepted this lead on %(when)s.")
+            _("%(who)s already accepted this lead (%(when)s).")
             if handoff.verdict == Handoff.Verdict.ACCEPTED
-            else _("%(who)s already rejected this lead on %(when)s.")
+            else _("%(who)s already rejected this lead (%(when)s).")
         )
         raise TransitionError(text % {"who": who, "when": when})
     return handoff, lead

@@ -149,6 +149,10 @@ class Opportunity(models.Model):
     def is_open(self) -> bool:
         return self.stage in SELLING
 
+    def is_cold(self, at: datetime.datetime) -> bool:
+        """True when it is open and nobody has been in touch with the client for longer than was agreed."""
+        return self.is_open and self.lead.cold_at is not None and self.lead.cold_at <= at
+
     @property
     def cost_of_sales(self) -> Decimal | None:
         """Amount less margin; None while either isn't known."""

@@ -22,6 +22,7 @@ from leads.models import LeadEvent
 from pipeline import transitions
 from pipeline.forms import HandoffFilter, ReassignForm, RejectForm
 from pipeline.models import Activity, Handoff
+from pipeline.models.handoffs import HandoffQuerySet
 from pipeline.views.steps import back, explained, require, say_done
 
 SCOPES = {"mine": gettext_lazy("Mine"), "team": gettext_lazy("My team"), "all": gettext_lazy("All")}
@@ -37,7 +38,7 @@ def scope_of(request: HttpRequest) -> str:
     return scope
 
 
-def in_scope(user: User, scope: str):
+def in_scope(user: User, scope: str) -> HandoffQuerySet:
     handoffs = Handoff.objects.visible_to(user)
     if scope == "team":
         return handoffs.of_team(user)
@@ -94,7 +95,7 @@ def answer(request: HttpRequest, handoff: Handoff) -> HttpResponse:
 @require_safe
 def handoff_list(request: HttpRequest) -> HttpResponse:
     filters = HandoffFilter.read(request.GET)
-    handoffs = filters.apply(Handoff.objects.visible_to(request.user))
+    handoffs: HandoffQuerySet = filters.apply(Handoff.objects.visible_to(request.user))
     page = keyset_page(handoffs.for_list(), request.GET, order=("-handed_over_at", "-pk"))
     now = timezone.now()
     context = {

@@ -1,10 +1,9 @@
 """My day: what is due from the person who looks, the most urgent first."""
 
 import datetime
-from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -18,6 +17,7 @@ from accounts import access
 from accounts.models import Role, User
 from leads.models import Lead, Stage
 from pipeline.models import Activity, Agreement, Handoff, Opportunity
+from pipeline.models.handoffs import HandoffQuerySet
 from pipeline.sla import Clock
 from pipeline.views.handoffs import as_row, in_scope, scope_of
 
@@ -52,15 +52,15 @@ def _section(kind: str, title: str, rows: QuerySet | list, url: str, **extra: ob
     return {"kind": kind, "title": title, "rows": rows[:SHOWN], "has_more": len(rows) > SHOWN, "url": url, **extra}
 
 
-def _address(name: str, **parameters: Any) -> str:
-    return f"{reverse(name)}?{urlencode(parameters, doseq=True)}" if parameters else reverse(name)
+def _address(name: str, **parameters: str | int) -> str:
+    return f"{reverse(name)}?{urlencode(parameters)}"
 
 
-def _handoffs(user: User, now: datetime.datetime, handoffs: Any, title: str, link: dict) -> dict:
+def _handoffs(user: User, now: datetime.datetime, handoffs: HandoffQuerySet, title: str, link: dict) -> dict:
     """Handoffs with a clock that is overdue or due soon (for oneself: all that wait), the first due on top."""
     if link.get("scope") != "mine":
         handoffs = handoffs.filter(Q(first_contact_at=None, first_contact_due_at__lt=now) | Q(verdict_due_at__lt=now))
-    waiting = handoffs.pending().with_next_due().for_list().order_by("next_due_at", "pk")
+    waiting = handoffs.pending().with_next_due().for_list().order_by(F("next_due_at"), "pk")
     section = _section("handoffs", title, waiting, _address("pipeline:inbox", **link))
     section["rows"] = [as_row(handoff, user) for handoff in section["rows"]]
     return section

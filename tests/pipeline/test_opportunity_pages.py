@@ -279,7 +279,7 @@ def test_the_boards_columns_count_all_and_show_the_newest(as_user, mia, sam, now
     columns = {column["stage"]: column for column in as_user(sam).get(url("opportunity_board")).context["columns"]}
     accepted, won = columns[Stage.ACCEPTED], columns[Stage.WON]
     assert (accepted["total"]["number"], accepted["total"]["amount"], accepted["more"]) == (4, 400, 2)
-    assert [timezone.localdate(card.stage_at) for card in accepted["cards"]] == [
+    assert [timezone.localdate(card["opportunity"].stage_at) for card in accepted["cards"]] == [
         timezone.localdate(now - days(n)) for n in (0, 1)
     ]
     assert (won["total"]["number"], won["total"]["amount"]) == (1, 700)
