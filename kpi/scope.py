@@ -100,20 +100,18 @@ class Scope:
             if choice == "none":
                 narrowed &= Q(**{f"{paths[name]}__isnull": True})
             elif name == "channel":
-                narrowed &= Q(**{f"{paths['campaign']}__in": self._campaigns})
+                narrowed &= Q(**{f"{paths['campaign']}__in": self._campaigns_of(choice)})
             elif name == "team":
-                narrowed &= Q(**{f"{paths['owner']}__in": self._members})
+                narrowed &= Q(**{f"{paths['owner']}__in": self._members_of(choice)})
             else:
                 narrowed &= Q(**{paths[name]: choice})
         return narrowed
 
-    @cached_property
-    def _campaigns(self) -> list[int]:
-        return list(Campaign.objects.filter(channel=self.channel).values_list("pk", flat=True))
+    def _campaigns_of(self, channel: int) -> list[int]:
+        return list(Campaign.objects.filter(channel=channel).values_list("pk", flat=True))
 
-    @cached_property
-    def _members(self) -> list[int]:
-        return list(User.objects.filter(team=self.team).values_list("pk", flat=True))
+    def _members_of(self, team: int) -> list[int]:
+        return list(User.objects.filter(team=team).values_list("pk", flat=True))
 
     def _visible(self, rows: Any) -> Any:
         return rows if self.user is None else rows.visible_to(self.user)
@@ -180,7 +178,7 @@ class Scope:
     def listed(self, metrics: list[Metric], by: str | None = None) -> list[tuple[str, Figure]]:
         """Name of the group (“all” without a split) and figure, by name; groups with nothing to tell are left out."""
         groups = self.figures(metrics, by)
-        called = group_names(by, groups) if by else {None: "all"}
+        called: dict[Group, str] = group_names(by, groups) if by else {None: "all"}
         return [
             (called.get(group, str(group)), figure)
             for group in sorted(groups, key=lambda group: called.get(group, str(group)))
@@ -308,8 +306,10 @@ def _read_day(params: QueryDict, name: str) -> datetime.date | None:
 
 def _read_choice(params: QueryDict, name: str) -> Choice:
     text = params.get(name, "")
-    if text in ("", "none"):
-        return text or None
+    if not text:
+        return None
+    if text == "none":
+        return "none"
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
         raise BadParameter(name)
     return int(text)

@@ -3,6 +3,8 @@
 import csv
 import datetime
 from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -25,6 +27,7 @@ from kpi.facts import HANDOFF, reckoned_at
 from kpi.metrics import METRIC, Figure, Metric, Unit, chosen, plain
 from kpi.scope import SPLIT_NAMES, BadParameter, Mode, Refusal, Scope, group_names, read_scope, split_paths
 from leads.models import Campaign, Channel, Product, Stage
+from leads.models.campaigns import CampaignQuerySet
 from leads.models.leads import FUNNEL
 from leads.spreadsheet import neutralise
 from pipeline.sla import Clock
@@ -209,8 +212,8 @@ def _filter(scope: Scope, name: str, kept: dict) -> dict:
     }
 
 
-def _campaigns(scope: Scope):
-    rows = Campaign.objects.visible_to(scope.user)
+def _campaigns(scope: Scope) -> CampaignQuerySet:
+    rows = Campaign.objects.all() if scope.user is None else Campaign.objects.visible_to(scope.user)
     return rows.filter(channel=scope.channel) if isinstance(scope.channel, int) else rows
 
 
@@ -278,20 +281,19 @@ def funnel(request: HttpRequest) -> HttpResponse:
         {"count": _cell(scope, figures[count.slug]), "rate": _cell(scope, figures[rate.slug]) if rate else None}
         for count, rate in zip(counts, [None, *conversions], strict=True)
     ]
+    rates = [None, *(figures[rate.slug] for rate in conversions)]
     first, last = figures["leads"], figures["won"]
     context = {
         "stages": stages,
         "chart": [
             {
-                "label": str(row["count"]["metric"].name),
-                "value": row["count"]["figure"].value,
-                "url": row["count"]["top_url"],
-                "rate": row["rate"]["figure"].value / 100
-                if row["rate"] and row["rate"]["figure"].value is not None
-                else None,
-                "immature": bool(row["rate"]) and not row["rate"]["figure"].is_mature,
+                "label": str(count.name),
+                "value": figures[count.slug].value,
+                "url": _cell(scope, figures[count.slug])["top_url"],
+                "rate": rate.value / 100 if rate and rate.value is not None else None,
+                "immature": rate is not None and not rate.is_mature,
             }
-            for row in stages
+            for count, rate in zip(counts, rates, strict=True)
         ],
         "chart_summary": _("%(leads)s leads came in, %(won)s were won in the period.")
         % {"leads": plain(first.value), "won": plain(last.value)},
@@ -315,7 +317,7 @@ def _trend(scope: Scope, metric: Metric) -> list[dict]:
         months.insert(0, (months[0] - datetime.timedelta(days=1)).replace(day=1))
     long = scope.narrow(start=months[0])
     figures = long.figures([metric], "month")
-    empty = Figure(metric, None, None, None if metric.denominator else 0)
+    empty = Figure(metric, None, None, None if metric.denominator else Decimal(0))
     points = []
     for month, after in zip(months, [*months[1:], scope.end + datetime.timedelta(days=1)], strict=True):
         of_month = scope.narrow(start=month, end=after - datetime.timedelta(days=1))
@@ -373,7 +375,7 @@ def channels(request: HttpRequest) -> HttpResponse:
         if any(figure.numerator or figure.denominator for figure in figures.values())
     }
     names = group_names(by, groups)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": names[group],
             "url": f"{reverse('kpi:channels' if by == 'channel' else 'kpi:funnel')}?{scope.into(by, group).params()}",
@@ -416,7 +418,7 @@ def sla(request: HttpRequest) -> HttpResponse:
     groups, overdue = scope.figures(metrics, by), _overdue_now(scope, by)
     told = [
         group
-        for group in {**groups, **overdue}
+        for group in dict.fromkeys([*groups, *overdue])
         if group in overdue or any(f.numerator or f.denominator for f in groups[group].values())
     ]
     names = group_names(by, told)

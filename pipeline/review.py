@@ -17,6 +17,7 @@ from accounts.models import Organisation, User
 from leads.models import Channel, Lead, LeadEvent, Reason, Stage
 from leads.models.leads import FUNNEL, SELLING, LeadEventQuerySet
 from pipeline.models import Handoff, Opportunity
+from pipeline.models.handoffs import HandoffQuerySet
 from pipeline.sla import Clock
 
 ONE_WEEK = datetime.timedelta(days=7)
@@ -158,7 +159,7 @@ class Review:
             for label, found, moment, name, period, filters in rows
         ]
 
-    def _verdicts(self, verdict: str) -> QuerySet:
+    def _verdicts(self, verdict: str) -> HandoffQuerySet:
         return self.handoffs.filter(verdict=verdict)
 
     def channels(self) -> list[Compared]:
@@ -210,7 +211,7 @@ class Review:
         return running & Q(**{f"{clock}_due_at__lt": self.closes_at})
 
     def overdue(self) -> "Overdue":
-        """Whose clocks were past due when the week closed, by rep and the longest first. Two queries."""
+        """Whose clocks were past due when the week closed, by rep and the longest first."""
         undecided = Q(decided_at__isnull=True) | Q(decided_at__gte=self.closes_at)
         handoffs = self.handoffs.filter(undecided).annotate(contacted=Coalesce("first_contact_at", "decided_at"))
         late = handoffs.filter(self._late(Clock.FIRST_CONTACT) | self._late(Clock.VERDICT))
@@ -218,9 +219,11 @@ class Review:
             all=Count("pk"), **{clock.value: Count("pk", filter=self._late(clock)) for clock in Clock}
         )
         by_rep: dict[User, list[dict]] = {}
-        for handoff in late.for_list().order_by("verdict_due_at", "pk")[:MOST_NAMED]:
-            contact_due = handoff.first_contact_due_at
-            waits = handoff.contacted is None or handoff.contacted >= self.closes_at
+        # Few ids first: joining what a row shows to all that are late would cost more than finding them.
+        named = list(late.order_by("verdict_due_at", "pk").values_list("pk", flat=True)[:MOST_NAMED])
+        for handoff in Handoff.objects.filter(pk__in=named).for_list().order_by("verdict_due_at", "pk"):
+            contact_due, contacted_at = handoff.first_contact_due_at, handoff.first_contact_stopped_at
+            waits = contacted_at is None or contacted_at >= self.closes_at
             clock = Clock.FIRST_CONTACT if waits and contact_due < self.closes_at else Clock.VERDICT
             days = (self.closes_at - getattr(handoff, f"{clock}_due_at")).days
             by_rep.setdefault(handoff.assigned_to, []).append({"handoff": handoff, "clock": clock.label, "days": days})
