@@ -25,7 +25,7 @@ from accounts.models import Role, Team, User
 from integrations.broker import publish
 from kpi.facts import HANDOFF, reckoned_at
 from kpi.metrics import METRIC, Figure, Metric, Unit, chosen, plain
-from kpi.scope import SPLIT_NAMES, BadParameter, Mode, Refusal, Scope, group_names, read_scope, split_paths
+from kpi.scope import SPLIT_NAMES, BadParameter, Group, Mode, Refusal, Scope, group_names, read_scope, split_paths
 from leads.models import Campaign, Channel, Product, Stage
 from leads.models.campaigns import CampaignQuerySet
 from leads.models.leads import FUNNEL
@@ -441,10 +441,10 @@ def sla(request: HttpRequest) -> HttpResponse:
     return render(request, "kpi/sla.html", context)
 
 
-def _overdue_now(scope: Scope, by: str) -> dict[int | None, dict[Clock, int]]:
+def _overdue_now(scope: Scope, by: str) -> dict[Group, dict[Clock, int]]:
     """Handoffs whose clock is overdue at this moment, by person or team, whatever the period."""
     path, now = split_paths(HANDOFF)[by], timezone.now()
-    overdue: dict[int | None, dict[Clock, int]] = {}
+    overdue: dict[Group, dict[Clock, int]] = {}
     for clock in Clock:
         rows = scope.handoffs().overdue(clock, now).order_by().values(group=F(path)).annotate(n=Count("pk"))
         for row in rows:
