@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts import access
@@ -324,7 +324,7 @@ def _trend(scope: Scope, metric: Metric) -> list[dict]:
         figure = figures.get(month, {}).get(metric.slug, empty)
         points.append(
             {
-                "label": date_format(month, "M y"),
+                "label": date_format(month, pgettext("date format", "M y")),
                 "value": figure.value,
                 "text": _text(figure),
                 "url": _cell(of_month, figure)["top_url"],

@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext
+from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
 from accounts.models import Organisation, User
 from leads.models import Channel, Lead, LeadEvent, Reason, Stage
@@ -128,7 +128,7 @@ class Review:
     def headline(self) -> list[Compared]:
         rows = [
             (gettext_lazy("New leads"), self.leads.counted(), "registered_at", LEADS, "", {"reached": Stage.NEW.value}),
-            (gettext_lazy("Handed over"), self.handoffs, "handed_over_at", HANDOFFS, "handed_over", {}),
+            (pgettext_lazy("leads", "Handed over"), self.handoffs, "handed_over_at", HANDOFFS, "handed_over", {}),
             (gettext_lazy("First contacts"), self.handoffs, "first_contact_at", HANDOFFS, "contacted", {}),
             (
                 gettext_lazy("Accepted"),

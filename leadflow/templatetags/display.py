@@ -4,7 +4,7 @@ A template builtin, so pages use these without loading them. `None` is always "n
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -111,9 +111,21 @@ def _exact(at: datetime) -> str:
     return date_format(timezone.localtime(at), "DATETIME_FORMAT")
 
 
+@register.filter
+def day(value: date | None) -> str:
+    """A day in short: `12 Nov 2026`."""
+    return date_format(value, pgettext("date format", "j M Y")) if value else ""
+
+
+@register.filter
+def day_of_year(value: date | None) -> str:
+    """A day whose year goes without saying: `12 Nov`."""
+    return date_format(value, pgettext("date format", "j M")) if value else ""
+
+
 def _short_date(at: datetime, now: datetime) -> str:
-    day, today = timezone.localtime(at), timezone.localtime(now)
-    return date_format(day, "j M" if day.year == today.year else "j M Y")
+    at, now = timezone.localtime(at), timezone.localtime(now)
+    return day_of_year(at) if at.year == now.year else day(at)
 
 
 @register.filter

@@ -6,7 +6,7 @@ import uuid
 from django import forms
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
+from django.utils.translation import pgettext, pgettext_lazy
 
 from leads.forms.fields import DateInput
 from leads.models import Contact, Product
@@ -120,7 +120,10 @@ class StandForm(forms.Form):
 def meeting_times(today: datetime.date) -> list[tuple[str, str]]:
     """The times that visitors name most. What is kept says the date, since “tomorrow” means nothing next week."""
     tomorrow, monday = today + datetime.timedelta(days=1), today + datetime.timedelta(days=7 - today.weekday())
-    day, week = date_format(tomorrow, "D j M"), date_format(monday, "j M")
+    day, week = (
+        date_format(tomorrow, pgettext("date format", "D j M")),
+        date_format(monday, pgettext("date format", "j M")),
+    )
     return [
         (_("%(day)s, morning") % {"day": day}, _("Tomorrow morning")),
         (_("%(day)s, afternoon") % {"day": day}, _("Tomorrow afternoon")),

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from leads.models import Lead
 from leads.normalise import validate_text
@@ -13,7 +14,7 @@ class Activity(models.Model):
 
     class Kind(models.TextChoices):
         CALL = "call", _("call")
-        EMAIL = "email", _("e-mail")
+        EMAIL = "email", pgettext_lazy("activity", "e-mail")
         MEETING = "meeting", _("meeting")
         DEMO = "demo", _("demo")
 
@@ -32,8 +33,8 @@ class Activity(models.Model):
             Outcome.WRONG_NUMBER: _("wrong number"),
         },
         Kind.EMAIL: {Outcome.SENT: _("sent"), Outcome.REACHED: _("answered")},
-        Kind.MEETING: {Outcome.REACHED: _("took place"), Outcome.NO_ANSWER: _("nobody came")},
-        Kind.DEMO: {Outcome.REACHED: _("took place"), Outcome.NO_ANSWER: _("nobody came")},
+        Kind.MEETING: {Outcome.REACHED: pgettext_lazy("meeting", "took place"), Outcome.NO_ANSWER: _("nobody came")},
+        Kind.DEMO: {Outcome.REACHED: pgettext_lazy("demo", "took place"), Outcome.NO_ANSWER: _("nobody came")},
     }
 
     lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="activities")
