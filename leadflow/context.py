@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.functional import Promise, SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
@@ -64,10 +64,7 @@ def navigation(request: HttpRequest) -> list[dict[str, object]]:
     for entry in NAVIGATION:
         if entry.roles and user.role not in entry.roles:
             continue
-        try:
-            url = reverse(entry.url_name)
-        except NoReverseMatch:  # REMOVE when every page has landed: then a wrong name must fail
-            continue
+        url = reverse(entry.url_name)
         entries.append({"entry": entry, "url": url, "is_current": False})
     matching = [
         item

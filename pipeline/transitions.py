@@ -279,6 +279,8 @@ def log_activity(
     By sales' side it counts for the pending handoff, by marketing's for a new lead. An unanswered call is an attempt,
     not a contact. A repeated `submission_key` returns the activity recorded before.
     """
+    if outcome not in Activity.OUTCOMES[Activity.Kind(kind)]:
+        raise TransitionError(_("That can't come of it. Please choose another outcome."))
     lead = _lock(lead)
     if submission_key and (done := Activity.objects.filter(submission_key=submission_key, lead=lead).first()):
         return done

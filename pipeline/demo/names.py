@@ -110,7 +110,7 @@ NEEDS = [
 _CYRILLIC = "абвгдеёжзийклмнопрстуфхцчшщыэюя"
 _LATIN = dict(
     zip(_CYRILLIC, _words("a b v g d e e zh z i y k l m n o p r s t u f kh ts ch sh sch y e yu ya"), strict=True)
-)
+) | {"ь": "", "ъ": ""}
 
 
 class Person(NamedTuple):
