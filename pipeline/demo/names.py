@@ -1,5 +1,6 @@
 """Invented people and companies. Phones and addresses are of kinds that can't belong to anybody."""
 
+import functools
 import random
 from typing import NamedTuple
 
@@ -129,6 +130,7 @@ class Firm(NamedTuple):
     is_russian: bool
 
 
+@functools.cache
 def _latin(text: str) -> str:
     return "".join(_LATIN.get(c, c) for c in text.lower() if c.isalnum())
 
