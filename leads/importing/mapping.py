@@ -1,5 +1,6 @@
 """The JSON description of a file: which column is which of our fields, and how its cells are read."""
 
+import codecs
 import dataclasses
 import datetime
 import enum
@@ -169,11 +170,20 @@ def load_mapping(path: Path, fields: dict[str, Field], required: Callable[[Mappi
         raise ImportStopped(_("The mapping needs “fields”."))
     numbers = raw.get("numbers", {})
     _check_keys(numbers, {"decimal", "thousands", "currency"}, "numbers")
-    zone = raw.get("time_zone") or Organisation.current().time_zone
+    zone = str(raw.get("time_zone") or Organisation.current().time_zone)
     try:
         dates = Dates(_texts(raw.get("dates", []), "dates"), zoneinfo.ZoneInfo(zone))
     except (zoneinfo.ZoneInfoNotFoundError, ValueError):
         raise ImportStopped(_("“%(zone)s” is no time zone.") % {"zone": zone}) from None
+    for name, text in {**numbers, "encoding": raw.get("encoding", ""), "delimiter": raw.get("delimiter", "")}.items():
+        if not isinstance(text, str) or (name in {"decimal", "thousands", "delimiter"} and len(text) > 1):
+            raise ImportStopped(_("“%(name)s” in the mapping has a wrong form.") % {"name": name})
+    if numbers and numbers.get("decimal") == numbers.get("thousands"):
+        raise ImportStopped(_("“%(name)s” in the mapping has a wrong form.") % {"name": "numbers"})
+    try:
+        codecs.lookup(raw.get("encoding") or "utf-8")
+    except LookupError:
+        raise ImportStopped(_("“%(name)s” is no encoding.") % {"name": raw["encoding"]}) from None
     skip = raw.get("skip", {})
     if not isinstance(skip, dict):
         raise ImportStopped(_("“%(name)s” in the mapping has a wrong form.") % {"name": "skip"})
@@ -206,7 +216,8 @@ def _rule(name: str, raw: Any, fields: dict[str, Field]) -> _Rule:
     texts = [*columns, *(raw.get(key, "") for key in ("constant", "join", "other", "empty", "invalid"))]
     values = raw.get("values")
     if (
-        bool(columns) == ("constant" in raw)
+        not isinstance(values, dict | None)
+        or bool(columns) == ("constant" in raw)
         or not all(isinstance(text, str) for text in [*texts, *(values or {}), *(values or {}).values()])
         or raw.get("invalid", "refuse") not in {"refuse", "drop"}
         or raw.get("other", "refuse") not in {"refuse", "keep"}

@@ -169,6 +169,13 @@ def test_title_lines_above_the_header_and_blank_rows_are_passed_over(take):
         ({"system": "x", "fields": {"name": ["Name"]}}, "wrong form"),
         ({"system": "x", "fields": {"name": "Name"}, "numbers": {"point": "."}}, "numbers.point"),
         ({"system": "x", "fields": {"name": "Name"}, "time_zone": "Mars/Base"}, "no time zone"),
+        ({"system": "x", "fields": {"name": "Name"}, "encoding": "utf-99"}, "no encoding"),
+        ({"system": "x", "fields": {"name": "Name"}, "encoding": 8}, "wrong form"),
+        ({"system": "x", "fields": {"name": "Name"}, "delimiter": ";;"}, "wrong form"),
+        ({"system": "x", "fields": {"name": "Name"}, "numbers": {"decimal": ".", "thousands": "."}}, "wrong form"),
+        ({"system": "x", "fields": {"name": 5}}, "wrong form"),
+        ({"system": "x", "fields": {"name": {"columns": 5}}}, "wrong form"),
+        ({"system": "x", "fields": {"name": {"column": "Name", "values": ["a"]}}}, "wrong form"),
         ([], "wrong form"),
     ],
 )
@@ -225,3 +232,13 @@ def test_expenses_are_kept_per_campaign_and_day_and_corrected_by_id(take):
 def test_formulas_are_only_text(take):
     take("contacts", "Name,Phone\n\"=cmd|' /C calc'!A0\",1\n", NO_IDS)
     assert Contact.objects.get().name == "=cmd|' /C calc'!A0"
+
+
+def test_naughty_strings_are_stored_as_they_are_or_refused(take):
+    naughty = ["<script>alert(1)</script>", "'; DROP TABLE leads_contact; --", "{{ 7*7 }}", "%s%n", "Ω≈ç√∫", "\u202e\u200b", "👩‍👩‍👧‍👦",
+               "../../etc/passwd", "ﷺ" * 60, "NULL", "undefined", "\ufeffbom", "a\tb", "İstanbul", "x" * 300]  # fmt: skip
+    out = io.StringIO()
+    csv.writer(out).writerows([["Name", "Phone"], *([text, "1"] for text in naughty)])
+    printed = counts(take("contacts", out.getvalue(), NO_IDS | {"delimiter": ","}))
+    assert printed["refused"] == 1
+    assert set(Contact.objects.values_list("name", flat=True)) == {text.strip() for text in naughty[:-1]}
