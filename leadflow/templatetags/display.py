@@ -205,9 +205,12 @@ def bar_chart(rows: Sequence[Mapping], title: str, summary: str = "") -> dict:
 
 
 @register.inclusion_tag("charts/funnel.html")
-def funnel_chart(rows: Sequence[Mapping], title: str, summary: str = "") -> dict:
-    """Funnel, first stage first. Row: label, value; may have url, rate (share of the stage before), note, immature."""
-    return {"chart": charts.funnel(rows), "title": title, "summary": summary}
+def funnel_chart(rows: Sequence[Mapping], title: str, summary: str = "", *, has_table: bool = False) -> dict:
+    """Funnel, first stage first. Row: label, value; may have url, rate (share of the stage before), note, immature.
+
+    `has_table`: the page shows the same numbers as a table of its own.
+    """
+    return {"chart": charts.funnel(rows), "title": title, "summary": summary, "has_table": has_table}
 
 
 @register.inclusion_tag("charts/trend.html")
