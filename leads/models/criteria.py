@@ -73,11 +73,11 @@ class CriterionAnswer(models.Model):
         NO = "no", _("no")
         UNKNOWN = "unknown", _("unknown")
 
-    lead = models.ForeignKey("leads.Lead", on_delete=models.CASCADE, related_name="answers")
-    key = models.SlugField(max_length=50)
+    lead = models.ForeignKey("leads.Lead", on_delete=models.CASCADE, related_name="answers", db_index=False)
+    key = models.SlugField(max_length=50, db_index=False)
     value = models.CharField(max_length=7, choices=Value.choices)
     answered_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )
     answered_at = models.DateTimeField()
 

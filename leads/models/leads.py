@@ -101,8 +101,12 @@ class Lead(models.Model):
     A stage's `*_at` column keeps when the stage was *first* reached; null means never, or not known (imported history).
     """
 
+    # Foreign keys have an index of their own only where `Meta.indexes` holds none that begins with them and where
+    # somebody looks rows up by them: there are millions of rows, and each index makes each of them slower to write.
     contact = models.ForeignKey(Contact, verbose_name=_("contact"), on_delete=models.PROTECT, related_name="leads")
-    campaign = models.ForeignKey(Campaign, verbose_name=_("campaign"), on_delete=models.PROTECT, related_name="leads")
+    campaign = models.ForeignKey(
+        Campaign, verbose_name=_("campaign"), on_delete=models.PROTECT, related_name="leads", db_index=False
+    )
     product = models.ForeignKey(
         Product,
         verbose_name=_("main product of interest"),
@@ -110,6 +114,7 @@ class Lead(models.Model):
         blank=True,
         on_delete=models.PROTECT,
         related_name="leads",
+        db_index=False,
     )
     other_products = models.ManyToManyField(
         Product, verbose_name=_("also interested in"), blank=True, related_name="also_wanted_by"
@@ -121,14 +126,15 @@ class Lead(models.Model):
         blank=True,
         on_delete=models.PROTECT,
         related_name="leads",
+        db_index=False,
     )
     registered_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )
     stage = models.CharField(_("stage"), max_length=12, choices=Stage.choices, default=Stage.NEW, editable=False)
     stage_before_removal = models.CharField(max_length=12, choices=Stage.choices, blank=True, editable=False)
     removal_reason = models.ForeignKey(
-        Reason, null=True, blank=True, on_delete=models.PROTECT, related_name="+", editable=False
+        Reason, null=True, blank=True, on_delete=models.PROTECT, related_name="+", editable=False, db_index=False
     )
     criteria_set = models.ForeignKey(
         CriteriaSet,
@@ -138,6 +144,7 @@ class Lead(models.Model):
         on_delete=models.PROTECT,
         related_name="+",
         editable=False,
+        db_index=False,
     )
 
     note = models.TextField(_("note"), max_length=5000, blank=True, validators=[validate_text])
@@ -195,7 +202,6 @@ class Lead(models.Model):
         ]
         indexes = [
             models.Index(fields=["stage", "-id"], name="lead_stage"),
-            models.Index(fields=["owner", "-id"], name="lead_owner"),
             models.Index(fields=["campaign", "-id"], name="lead_campaign"),
             # Counts a campaign's leads without reading them.
             models.Index(fields=["campaign"], name="lead_counted", condition=COUNTED & Q(registered_at__isnull=False)),
@@ -323,14 +329,14 @@ class LeadEvent(models.Model):
         Kind.UNDONE,
     ]
 
-    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="events")
+    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="events", db_index=False)
     kind = models.CharField(max_length=20, choices=Kind.choices)
     from_stage = models.CharField(max_length=12, choices=Stage.choices, blank=True)
     to_stage = models.CharField(max_length=12, choices=Stage.choices, blank=True)
     at = models.DateTimeField(_("when"))
     recorded_at = models.DateTimeField(auto_now_add=True, db_index=True)
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )
     data = models.JSONField(default=dict)
 

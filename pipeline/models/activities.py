@@ -37,13 +37,18 @@ class Activity(models.Model):
         Kind.DEMO: {Outcome.REACHED: pgettext_lazy("demo", "took place"), Outcome.NO_ANSWER: _("nobody came")},
     }
 
-    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="activities")
+    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="activities", db_index=False)
     kind = models.CharField(_("what"), max_length=8, choices=Kind.choices)
     outcome = models.CharField(_("outcome"), max_length=12, choices=Outcome.choices)
     note = models.TextField(_("note"), max_length=5000, blank=True, validators=[validate_text])
     at = models.DateTimeField(_("when"))
     by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="activities"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="activities",
+        db_index=False,
     )
     submission_key = models.UUIDField(null=True, blank=True, unique=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -38,7 +38,9 @@ class Notification(models.Model):
         ESCALATED = "escalated", _("A clock is overdue in your team")
         COLD = "cold", _("A lead went cold")
 
-    recipient = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notifications")
+    recipient = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notifications", db_index=False
+    )
     kind = models.CharField(max_length=20, choices=Kind.choices)
     lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="notifications")
     data = models.JSONField(default=dict)

@@ -65,7 +65,11 @@ class Opportunity(models.Model):
 
     lead = models.ForeignKey(Lead, on_delete=models.PROTECT, related_name="opportunities")
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, verbose_name=_("owner"), on_delete=models.PROTECT, related_name="opportunities"
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("owner"),
+        on_delete=models.PROTECT,
+        related_name="opportunities",
+        db_index=False,
     )
     product = models.ForeignKey(
         Product,

@@ -2,6 +2,7 @@ import html
 import uuid
 
 import pytest
+from django.db import DatabaseError, transaction
 from django.urls import reverse
 
 from leads import timeline
@@ -238,3 +239,10 @@ def test_a_known_person_is_recognised_while_typing(browser, mia):  # L5
     assert "Anna Berg" in _text(browser.post(match, {"phone": "200.555.0143", "email": ""}))
     assert "Anna Berg" in _text(browser.post(match, {"email": contact.email.upper()}))
     assert "Anna Berg" not in _text(browser.post(match, {"email": "half@", "phone": "12"}))
+
+
+def test_the_log_of_events_refuses_to_be_changed(mia):  # U3
+    lead = a_lead(by=mia)
+    LeadEvent.objects.record(lead, LeadEvent.Kind.NOTE, by=mia, at=NOON)
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        lead.events.update(at=NOON)
