@@ -40,6 +40,7 @@ from leads.importing.reading import find_source  # noqa: E402
 from leads.importing.running import run as run_import  # noqa: E402
 from leads.models import Campaign, Contact, Lead, Stage  # noqa: E402
 from leads.registration import Person, register_lead  # noqa: E402
+from leads.views.export import COLUMNS  # noqa: E402
 from pipeline import transitions  # noqa: E402
 from pipeline.history import Leads  # noqa: E402
 from pipeline.models import Handoff, Opportunity  # noqa: E402
@@ -51,7 +52,7 @@ MEDIUM, HEAVY = 3, 1  # how often slow operations are repeated
 
 @dataclass
 class Operation:
-    """`run` does it once. Its p50 is divided by that of the floor of that name."""
+    """`run` does it once. Its p50 is divided by that of the floor of that name, measured just before."""
 
     name: str
     run: Callable[[], Any]
@@ -199,8 +200,7 @@ def floors(director: User, lead: Lead, part: str) -> list[Operation]:
 
     def through_orm() -> None:
         leads = Lead.objects.order_by("-registered_at", "-pk")
-        paths = ["pk", "contact__name", "contact__company__name", "contact__email", "contact__phone", "stage"]
-        paths += ["campaign__name", "product__name", "owner__email", "note", "brief", "registered_at", "won_at"]
+        paths = [path for _name, path in COLUMNS]
         writer = csv.writer(open(os.devnull, "w"))  # noqa: SIM115
         with transaction.atomic():
             writer.writerows(leads.values_list(*paths)[:100_000].iterator(chunk_size=2000))
@@ -427,7 +427,10 @@ def main() -> None:
         results = []
         least = floors(director, lead, part)
         measured = [each for each in operations(director, lead, part, folder) if options.only in each.name]
+        again = {each.name: each for each in least if each.repeat != HEAVY}
         for each in [*least, *measured]:
+            if each.floor in again:  # measured anew beside it: the machine has had other things to do meanwhile
+                by_name[each.floor] = measure(again[each.floor], min(5, options.repeat), {}).p50_ms
             row = measure(each, options.repeat, by_name)
             by_name[row.name] = row.p50_ms
             results.append(row)
