@@ -1,5 +1,7 @@
 """Leads, handoffs and opportunities for REST clients: every step goes through the same transitions as on the pages."""
 
+from typing import Any
+
 import django_filters
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -178,7 +180,7 @@ class RemovalSerializer(serializers.Serializer):
 class ManyFilter(django_filters.MultipleChoiceFilter):
     """Any of several values of a column of the row itself."""
 
-    def __init__(self, *, choices: list) -> None:
+    def __init__(self, *, choices: Any) -> None:
         # No join repeats a row here, and DISTINCT would sort the whole table before its first page.
         super().__init__(choices=choices, distinct=False)
 
