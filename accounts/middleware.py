@@ -13,7 +13,10 @@ class PersonalSettingsMiddleware:
     def __call__(self, request):
         user = request.user
         if not user.is_authenticated:
-            return self.get_response(request)
+            response = self.get_response(request)
+            if "Authorization" in request.headers:  # what a token opened is as personal
+                patch_cache_control(response, private=True, no_store=True)
+            return response
         try:
             zone = user.tzinfo
         except zoneinfo.ZoneInfoNotFoundError:  # a zone that this machine's data no longer has

@@ -6,6 +6,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from knox.auth import TokenAuthentication
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
@@ -18,6 +19,8 @@ class ScopedTokenAuthentication(TokenAuthentication):
     """`Authorization: Bearer …`; the token's last use is noted, to the minute."""
 
     def authenticate(self, request: Request):
+        if not request.META.get("HTTP_AUTHORIZATION", "").isascii():  # no token of ours, and the library can't read it
+            raise AuthenticationFailed(_("Invalid token."))
         found = super().authenticate(request)
         if found is not None:
             token, now = found[1], timezone.now()

@@ -32,6 +32,7 @@ from accounts.forms import (
 from accounts.invitation import invite
 from accounts.keyset import keyset_page
 from accounts.models import ApiToken, Organisation, Role, Team, User
+from accounts.saving import save_unless_taken
 
 # --- Signing in ------------------------------------------------------------------------------------------------------
 
@@ -270,10 +271,11 @@ def user_add(request: HttpRequest) -> HttpResponse:
     form = UserForm(request.POST or None, instance=user)
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
-            form.save()
-            invite(user, by=request.user)
-        messages.success(request, _("%(name)s is added. A mail to %(email)s says how to sign in.") % vars(user))
-        return redirect("accounts:user_list")
+            if saved := save_unless_taken(form):
+                invite(user, by=request.user)
+        if saved:
+            messages.success(request, _("%(name)s is added. A mail to %(email)s says how to sign in.") % vars(user))
+            return redirect("accounts:user_list")
     return render(request, "accounts/user_form.html", {"form": form})
 
 
@@ -285,8 +287,7 @@ def user_edit(request: HttpRequest, pk: int) -> HttpResponse:
     form = UserForm(request.POST or None, instance=person)
     if request.method == "POST":
         with transaction.atomic():  # the form locks the administrators
-            if form.is_valid():
-                form.save()
+            if form.is_valid() and save_unless_taken(form):
                 messages.success(request, _("%(name)s is saved.") % {"name": person})
                 return redirect("accounts:user_list")
     return render(request, "accounts/user_form.html", {"form": form, "heading": heading})
@@ -314,8 +315,7 @@ def team_edit(request: HttpRequest, pk: int) -> HttpResponse:
 def _team_form(request: HttpRequest, team: Team) -> HttpResponse:
     heading = team.name
     form = TeamForm(request.POST or None, instance=team)
-    if request.method == "POST" and form.is_valid():
-        form.save()
+    if request.method == "POST" and form.is_valid() and save_unless_taken(form):
         messages.success(request, _("Team “%(team)s” is saved.") % {"team": team})
         return redirect("accounts:team_list")
     return render(request, "accounts/team_form.html", {"form": form, "heading": heading})

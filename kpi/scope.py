@@ -52,6 +52,7 @@ SPLIT_NAMES = {
     "team": gettext_lazy("Team"),
 }
 DEFAULT_PERIOD = datetime.timedelta(days=89)
+FIRST_DAY, LAST_DAY = datetime.date(1900, 1, 1), datetime.date(2999, 12, 31)  # beyond them dates can't be reckoned with
 # What spend and reach aren't kept by.
 BY_PERSON = ("product", "owner", "team")
 
@@ -299,9 +300,12 @@ def read_scope(params: QueryDict, user: User, *, also: Collection[str] = ()) -> 
 def _read_day(params: QueryDict, name: str) -> datetime.date | None:
     text = params.get(name, "")
     try:
-        return datetime.date.fromisoformat(text) if text else None
+        day = datetime.date.fromisoformat(text) if text else None
     except ValueError:
         raise BadParameter(name) from None
+    if day and not FIRST_DAY <= day <= LAST_DAY:
+        raise BadParameter(name)
+    return day
 
 
 def _read_choice(params: QueryDict, name: str) -> Choice:

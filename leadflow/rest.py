@@ -1,5 +1,7 @@
 """What all REST addresses share: keyset pages, strict filters, errors as Problem Details."""
 
+from django.core.exceptions import RequestDataTooBig
+from django.utils.translation import gettext_lazy as _
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_standardized_errors.formatter import ExceptionFormatter
 from drf_standardized_errors.handler import ExceptionHandler
@@ -9,6 +11,7 @@ from rest_framework.pagination import CursorPagination
 from rest_framework.response import Response
 
 from accounts.access import NotAllowed
+from leads.normalise import read_number
 from pipeline.transitions import TransitionError
 
 
@@ -22,9 +25,12 @@ class KeysetPagination(CursorPagination):
 
     def decode_cursor(self, request):
         try:
-            return super().decode_cursor(request)
+            cursor = super().decode_cursor(request)
         except exceptions.NotFound as error:
             raise exceptions.ValidationError({"cursor": [self.invalid_cursor_message]}) from error
+        if cursor and cursor.position is not None and read_number(cursor.position) is None:
+            raise exceptions.ValidationError({"cursor": [self.invalid_cursor_message]})
+        return cursor
 
 
 class StrictFilterBackend(DjangoFilterBackend):
@@ -41,6 +47,12 @@ class StrictFilterBackend(DjangoFilterBackend):
 class Conflict(exceptions.APIException):
     status_code = status.HTTP_409_CONFLICT
     default_code = "conflict"
+
+
+class PayloadTooLarge(exceptions.APIException):
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_detail = _("This is too much at once. Send it in smaller parts.")
+    default_code = "too_large"
 
 
 class ProblemDetails(ExceptionFormatter):
@@ -74,6 +86,8 @@ class ProblemDetailsHandler(ExceptionHandler):
             return exceptions.PermissionDenied(str(exc))
         if isinstance(exc, TransitionError):
             return Conflict(str(exc))
+        if isinstance(exc, RequestDataTooBig):
+            return PayloadTooLarge()
         return super().convert_known_exceptions(exc)
 
     def get_response(self, exc: exceptions.APIException, data: dict) -> Response:

@@ -1,6 +1,10 @@
 """Contacts, companies, campaigns and expenses for REST clients."""
 
+import copy
+
 import django_filters
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -252,11 +256,19 @@ class Writable(mixins.CreateModelMixin, mixins.UpdateModelMixin, viewsets.ReadOn
 
     def perform_create(self, serializer: serializers.BaseSerializer) -> None:
         self._require()
-        serializer.save()
+        self._save(serializer)
 
     def perform_update(self, serializer: serializers.BaseSerializer) -> None:
         self._require()
-        serializer.save()
+        self._save(serializer)
+
+    def _save(self, serializer: serializers.BaseSerializer) -> None:
+        try:
+            with transaction.atomic():
+                serializer.save()
+        except IntegrityError:  # somebody was a moment faster: the checks see that now, and say it
+            serializer.run_validation(serializer.initial_data)
+            raise
 
 
 class CompanySerializer(serializers.ModelSerializer):
@@ -311,6 +323,17 @@ class CampaignSerializer(serializers.ModelSerializer):
             "created_at",
             "updated_at",
         ]
+
+    def validate(self, attrs: dict) -> dict:
+        """By the model's constraints over several columns, too, which the library leaves to the database."""
+        campaign = copy.copy(self.instance) if self.instance else Campaign()
+        for name, value in attrs.items():
+            setattr(campaign, name, value)
+        try:
+            campaign.validate_constraints()
+        except DjangoValidationError as error:
+            raise serializers.ValidationError(error.messages) from error
+        return attrs
 
 
 class CampaignFilter(django_filters.FilterSet):

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts import access
-from accounts.models import User
+from accounts.models import Organisation, User
 from leads.models import Campaign, Company, Contact, Lead, LeadEvent, Product
 from leads.normalise import fold
 
@@ -86,7 +86,8 @@ def register_lead(
     """
     if not access.may(by, access.REGISTER_LEADS):
         raise access.NotAllowed(_("Your role doesn't register leads."))
-    campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)  # two people typing one visitor wait here
+    # All who register wait here for each other: one visitor, met by two people at once, must not become two contacts.
+    Organisation.objects.select_for_update().get_or_create(pk=1)
     if submission_key and (done := Lead.objects.filter(submission_key=submission_key).first()):
         return Registered(done, is_new=False, is_known_contact=True)
     is_known = contact is not None

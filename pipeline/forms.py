@@ -341,7 +341,7 @@ class PipelineFilter(FilterForm):
 
     def _text(self, name: str, value: object) -> str:
         field = self.fields[name]
-        if value == NONE:
+        if value == NONE and isinstance(field, OneOrNoneField):  # a search for the word is a search
             return str(field.none_label)
         if isinstance(value, datetime.date):
             return date_format(value, "SHORT_DATE_FORMAT")

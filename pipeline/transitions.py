@@ -8,7 +8,7 @@ who may, locks the row, checks from where, writes, and appends the event, in one
 import datetime
 import uuid
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import transaction
 from django.db.models import Max, Min
@@ -28,6 +28,7 @@ from pipeline.notify import notify
 from pipeline.sla import Clock
 
 Kind = LeadEvent.Kind
+Row = TypeVar("Row")
 
 
 class TransitionError(Exception):
@@ -100,6 +101,13 @@ def _named(by: User | None) -> dict[str, Any]:
 def _lock(lead: Lead) -> Lead:
     """The lead as it is now, nobody else's to change until the transaction ends."""
     return Lead.objects.select_for_update(of=("self",)).select_related("contact", "owner").get(pk=lead.pk)
+
+
+def _still_there(row: Row | None, lead: Lead) -> Row:
+    """What was locked. An undo takes away the handoff or opportunity that its step made, perhaps a moment ago."""
+    if row is None:
+        raise TransitionError(_("This step was undone meanwhile. %(who)s") % {"who": _who_and_when(lead)})
+    return row
 
 
 def _exactly(moment: datetime.datetime) -> str:
@@ -282,7 +290,9 @@ def log_activity(
     if outcome not in Activity.OUTCOMES[Activity.Kind(kind)]:
         raise TransitionError(_("That can't come of it. Please choose another outcome."))
     lead = _lock(lead)
-    if submission_key and (done := Activity.objects.filter(submission_key=submission_key, lead=lead).first()):
+    if submission_key and (done := Activity.objects.filter(submission_key=submission_key).first()):
+        if done.lead_id != lead.pk:
+            raise TransitionError(_("This form was sent for something else already. Please reload the page."))
         return done
     if lead.is_removed:
         raise TransitionError(_("The lead is removed. Restore it first."))
@@ -434,13 +444,12 @@ def _undo_selling_step(lead: Lead, event: LeadEvent, *, by: User | None, at: dat
 # --- Sales: the verdict ----------------------------------------------------------------------------------------------
 
 
-def _lock_pending(handoff: Handoff) -> tuple[Handoff, Lead]:
-    lead = _lock(handoff.lead)
-    handoff = (
-        Handoff.objects.select_for_update(of=("self",))
-        .select_related("assigned_to", "decided_by", "agreement", "handed_over_by")
-        .get(pk=handoff.pk)
+def _lock_pending(seen: Handoff) -> tuple[Handoff, Lead]:
+    lead = _lock(seen.lead)
+    handoffs = Handoff.objects.select_for_update(of=("self",)).select_related(
+        "assigned_to", "decided_by", "agreement", "handed_over_by"
     )
+    handoff = _still_there(handoffs.filter(pk=seen.pk).first(), lead)
     if not handoff.is_pending:
         who = str(handoff.decided_by) if handoff.decided_by else _("the system")
         when = _exactly(handoff.decided_at or handoff.updated_at)
@@ -554,11 +563,10 @@ def reject(
 # --- Sales: selling --------------------------------------------------------------------------------------------------
 
 
-def _lock_open(opportunity: Opportunity, *, by: User | None) -> tuple[Opportunity, Lead]:
-    lead = _lock(opportunity.lead)
-    opportunity = (
-        Opportunity.objects.select_for_update(of=("self",)).select_related("owner", "product").get(pk=opportunity.pk)
-    )
+def _lock_open(seen: Opportunity, *, by: User | None) -> tuple[Opportunity, Lead]:
+    lead = _lock(seen.lead)
+    opportunities = Opportunity.objects.select_for_update(of=("self",)).select_related("owner", "product")
+    opportunity = _still_there(opportunities.filter(pk=seen.pk).first(), lead)
     _require_seller(by, opportunity.owner)
     if not opportunity.is_open:
         raise TransitionError(
@@ -681,9 +689,11 @@ def record_payment(
 ) -> Payment:
     """Money came in for a won opportunity. A repeated `submission_key` returns the payment made before."""
     lead = _lock(opportunity.lead)
-    opportunity = Opportunity.objects.select_related("owner").get(pk=opportunity.pk)
+    opportunity = _still_there(Opportunity.objects.select_related("owner").filter(pk=opportunity.pk).first(), lead)
     _require_seller(by, opportunity.owner)
     if submission_key and (done := Payment.objects.filter(submission_key=submission_key).first()):
+        if done.opportunity_id != opportunity.pk:
+            raise TransitionError(_("This form was sent for something else already. Please reload the page."))
         return done
     if opportunity.stage != Stage.WON:
         raise TransitionError(_("Payments are recorded for won opportunities only."))

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from leads.criteria import new_key
 from leads.models import CriteriaSet, Criterion
-from leads.normalise import validate_text
+from leads.normalise import read_number, validate_text
 
 MOST_CRITERIA = 40
 
@@ -99,7 +99,8 @@ class CriteriaForm(forms.Form):
         """What was sent, with a row added, removed or moved as the pressed button says; nothing is checked yet."""
         rows = _typed_rows(data)
         action, _dash, number = data.get("rearrange", "").partition("-")
-        place = int(number) if number.isdecimal() and int(number) < len(rows) else None
+        place = read_number(number)
+        place = place if place is not None and place < len(rows) else None
         if action == "add" and len(rows) < MOST_CRITERIA:
             rows.append({"kind": "points"})
         elif action == "remove" and place is not None:

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts import access
 from accounts.keyset import keyset_page
 from accounts.models import Organisation, User
+from accounts.saving import save_unless_taken
 from leads.forms.campaigns import CampaignFilter, CampaignForm, ExpenseFilter, ExpenseForm
 from leads.models import Campaign, Channel, Expense, Lead
 from leads.models.leads import FUNNEL, Stage
@@ -90,8 +91,7 @@ def _campaign_page(request: HttpRequest, pk: int, expense_form: ExpenseForm) -> 
 @require_http_methods(["GET", "HEAD", "POST"])
 def campaign_add(request: HttpRequest) -> HttpResponse:
     form = CampaignForm(request.POST or None, initial={"owner": request.user})
-    if request.method == "POST" and form.is_valid():
-        campaign = form.save()
+    if request.method == "POST" and form.is_valid() and (campaign := save_unless_taken(form)):
         messages.success(request, _("%(campaign)s is planned.") % {"campaign": campaign})
         return redirect("leads:campaign_detail", campaign.pk)
     return render(request, "leads/campaign_edit.html", {"form": form}, status=422 if form.errors else 200)
@@ -104,8 +104,7 @@ def campaign_edit(request: HttpRequest, pk: int) -> HttpResponse:
     campaigns = Campaign.objects.visible_to(request.user)
     campaign = get_object_or_404(campaigns.select_for_update() if request.method == "POST" else campaigns, pk=pk)
     form = CampaignForm(request.POST or None, instance=campaign)
-    if request.method == "POST" and form.is_valid():
-        form.save()
+    if request.method == "POST" and form.is_valid() and save_unless_taken(form):
         messages.success(request, _("%(campaign)s is saved.") % {"campaign": campaign})
         return redirect("leads:campaign_detail", campaign.pk)
     return render(

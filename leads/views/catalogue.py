@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import access
+from accounts.saving import save_unless_taken
 from leads.forms.catalogue import ChannelForm, ProductForm, ReasonForm
 from leads.models import Channel, Product, Reason
 
@@ -92,9 +93,9 @@ def _added(request: HttpRequest, form: ModelForm) -> HttpResponse | None:
         return None
     if not access.may(request.user, access.EDIT_CATALOGUE):
         raise PermissionDenied
-    if not form.is_valid():
+    if not form.is_valid() or not (entry := save_unless_taken(form)):
         return None
-    messages.success(request, _("%(entry)s is added.") % {"entry": form.save()})
+    messages.success(request, _("%(entry)s is added.") % {"entry": entry})
     return redirect(request.get_full_path())
 
 
@@ -108,8 +109,8 @@ def _edit(
 ) -> HttpResponse:
     entry = get_object_or_404(model, pk=pk)
     form = form_class(request.POST or None, instance=entry)
-    if request.method == "POST" and form.is_valid():
-        messages.success(request, _("%(entry)s is saved.") % {"entry": form.save()})
+    if request.method == "POST" and form.is_valid() and save_unless_taken(form):
+        messages.success(request, _("%(entry)s is saved.") % {"entry": entry})
         return redirect(_list_url(back, entry))
     context = {"form": form, "title": title, "back": _list_url(back, entry)}
     return render(request, "leads/catalogue_edit.html", context, status=422 if form.errors else 200)

@@ -160,7 +160,7 @@ def handoff_reject(request: HttpRequest, pk: int) -> HttpResponse:
             said = _("%(lead)s went back to marketing, with your reasons.") % {"lead": handoff.lead}
             say_done(request, said, handoff.lead, LeadEvent.Kind.RETURNED)
             return back(request, reverse("pipeline:handoff_detail", args=[pk]))
-        handoff = handoffs.get(pk=pk)  # as it is now: perhaps somebody else decided
+        handoff = get_object_or_404(handoffs, pk=pk)  # as it is now: perhaps somebody else decided
     context = {
         "handoff": handoff,
         "form": form,

@@ -205,3 +205,9 @@ def test_what_is_overdue_opens_its_records(as_user, mia, sam, recently):  # K3
 def test_a_period_ends_with_today_of_the_organisation(as_user, vera):  # K3
     today = datetime.datetime.now(datetime.UTC).date()
     assert as_user(vera).get(reverse("kpi:funnel")).context["scope"].end == today
+
+
+@pytest.mark.parametrize("days", ["from=9999-12-31", "to=9999-12-31", "to=0001-01-01", "from=0001-01-01"])
+@pytest.mark.parametrize("page", ["funnel", "channels", "sla"])
+def test_days_that_can_not_be_reckoned_with_are_a_400(vera, as_user, page, days):  # K3
+    assert as_user(vera).get(f"{reverse(f'kpi:{page}')}?{days}").status_code == 400

@@ -1,6 +1,7 @@
 """Settings → criteria: the set in force, the next version, and what changed."""
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from leads import criteria
@@ -222,3 +223,12 @@ def test_the_number_of_queries_does_not_grow_with_versions(as_user, mia, dora, d
     assert [version["set"].version for version in response.context["versions"]] == list(range(26, 6, -1))
     older = browser.get(READ, {"after": response.context["next_key"]}).context["versions"]
     assert [version["set"].version for version in older] == list(range(6, 0, -1))
+
+
+@pytest.mark.parametrize("place", ["9" * 5000, "\u0663", "-1", "x", ""])
+def test_a_damaged_button_moves_no_row(dora, as_user, place):  # L6
+    answer = as_user(dora).post(
+        reverse("leads:criteria_edit"), {"rearrange": f"remove-{place}", "row-0-text": "Budget"}
+    )
+    assert answer.status_code == 200
+    assert len(answer.context["form"].rows) == 1

@@ -344,3 +344,8 @@ def test_the_panel_offers_each_person_what_they_may_do_next(as_user, mia, sam, v
         (selling, sam): {"may_log"},
         (selling, vera): set(),
     }
+
+
+@pytest.mark.parametrize("page", ["handoff_list", "opportunity_list", "opportunity_board"])
+def test_the_word_none_can_be_searched_for(sam, as_user, page):  # H5
+    assert as_user(sam).get(reverse(f"pipeline:{page}"), {"q": "none"}).status_code == 200

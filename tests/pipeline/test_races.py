@@ -11,12 +11,14 @@ import pytest
 from django.db import connection, connections
 
 from leads.models import LeadEvent
+from leads.registration import Person, Registered, register_lead
 from pipeline import transitions
 from pipeline.models import Handoff, Notification, Opportunity, Payment
 from pipeline.sweep import sweep
 from pipeline.transitions import TransitionError
 from tests.factories import (
     NOON,
+    CampaignFactory,
     a_contacted_handoff,
     a_handoff,
     a_qualified_lead,
@@ -152,3 +154,20 @@ def test_a_sweep_and_people_at_work_do_not_block_each_other(mia, sam, at_once): 
 
     at_once(10, work)
     assert at_once(1, lambda n: Opportunity.objects.count()) == [8]
+
+
+def test_one_visitor_met_in_many_campaigns_at_once_is_one_contact(mia, at_once):  # L1
+    campaigns = [CampaignFactory() for _ in range(8)]
+    eve = Person(name="Eve", email="eve@client.example", company="Acme")
+    leads = [done.lead for done in at_once(8, lambda n: register_lead(campaigns[n], eve, by=mia, at=NOON))]
+    assert len({lead.pk for lead in leads}) == 8
+    assert len({lead.contact_id for lead in leads}) == len({lead.contact.company_id for lead in leads}) == 1
+
+
+def test_one_submission_sent_to_many_campaigns_at_once_is_one_lead(mia, at_once):  # L1
+    campaigns, key = [CampaignFactory() for _ in range(8)], uuid.uuid4()
+
+    def register(n: int) -> Registered:
+        return register_lead(campaigns[n], Person(name=f"Eve {n}"), by=mia, at=NOON, submission_key=key)
+
+    assert len({done.lead.pk for done in at_once(8, register)}) == 1
