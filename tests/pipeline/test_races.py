@@ -45,6 +45,7 @@ def at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int, C
             connection.ensure_connection()
             with sqlite3.connect(file) as copy:
                 connection.connection.backup(copy)
+                copy.execute("PRAGMA journal_mode=WAL")  # as a real file has been since its first connection
             copy.close()
             monkeypatch.setitem(connections.settings["default"], "NAME", str(file))
             copied.append(file)
