@@ -91,7 +91,7 @@ def test_a_rep_contacts_accepts_sells_and_is_paid_and_returns_another_lead(page_
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("No budget").check()
     dialog.get_by_role("button", name="Reject and return").click()
-    expect(dialog.get_by_text("at least one").first).to_be_visible()
+    expect(dialog.get_by_text("Say at least one").first).to_be_visible()
     dialog.get_by_label("What was missing").fill("Nobody asked about the budget")
     dialog.get_by_role("button", name="Reject and return").click()
     expect(page.get_by_role("link", name="Reject")).to_have_count(0)
