@@ -1,11 +1,15 @@
 """Figures for REST clients: the same catalogue and scope as the pages."""
 
+import datetime
+
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.models import Organisation
 from kpi import facts
 from kpi.metrics import METRIC, METRICS, chosen
 from kpi.scope import SPLITS, Group, Mode, Scope, group_names
@@ -16,7 +20,7 @@ ONE_OR_NONE, ONE_OR_NONE_HELP = r"^(none|\d{1,18})$", "Only those of this id, or
 class MetricsQuerySerializer(serializers.Serializer):
     """`from` and `to` are days of the organisation, both included."""
 
-    end = serializers.DateField()
+    end = serializers.DateField(required=False, help_text="Last day; today if left out.")
     by = serializers.ChoiceField([*SPLITS], required=False, default=None, help_text="One result for each of these.")
     mode = serializers.ChoiceField([*Mode], default=Mode.COHORT)
     metrics = serializers.CharField(required=False, default="", max_length=2000, help_text="Slugs, comma-separated.")
@@ -28,7 +32,9 @@ class MetricsQuerySerializer(serializers.Serializer):
         narrow = {
             name: serializers.RegexField(ONE_OR_NONE, required=False, help_text=ONE_OR_NONE_HELP) for name in SPLITS
         }
-        return {"from": serializers.DateField(), "to": end, **fields, **narrow}
+
+        start = serializers.DateField(required=False, help_text="First day; 90 days before the last one if left out.")
+        return {"from": start, "to": end, **fields, **narrow}
 
     def to_internal_value(self, data: dict) -> dict:
         if unknown := set(data) - set(self.fields):
@@ -42,6 +48,8 @@ class MetricsQuerySerializer(serializers.Serializer):
             raise serializers.ValidationError(f"There is no metric “{error.args[0]}”.") from error
 
     def validate(self, attrs: dict) -> dict:
+        attrs.setdefault("to", timezone.localtime(timezone=Organisation.current().tzinfo).date())
+        attrs.setdefault("from", attrs["to"] - datetime.timedelta(days=89))
         if attrs["to"] < attrs["from"]:
             raise serializers.ValidationError({"to": ["The last day is before the first."]})
         return attrs

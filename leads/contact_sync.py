@@ -149,10 +149,12 @@ def _write(contacts: dict[str, Contact], status: dict[str, str], at: datetime.da
         if contact.search_text != search_text:
             renamed.append(contact.pk)
     Contact.objects.bulk_create(new)
-    Contact.objects.bulk_update(
+    # One statement that inserts or updates: bulk_update's CASE for each row takes many times as long.
+    Contact.objects.bulk_create(
         changed,
-        [*FIELDS, "phone", "phone_as_typed", "company", "search_text", "version", "updated_at"],
-        batch_size=200,
+        update_conflicts=True,
+        unique_fields=["id"],
+        update_fields=[*FIELDS, "phone", "phone_as_typed", "company", "search_text", "version", "updated_at"],
     )
     written = Contact.objects.filter(pk=OuterRef("contact_id")).values("search_text")
     Lead.objects.filter(contact_id__in=renamed).update(search_text=Subquery(written))

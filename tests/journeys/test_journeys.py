@@ -139,8 +139,7 @@ def test_the_api_reference_works_under_the_strict_policy(page_of, mia):  # A1
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("device", [None, PHONE], ids=["desk", "phone"])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("device", "theme"), [(None, "light"), (PHONE, "dark")], ids=["desk", "phone"])
 def test_the_main_pages_have_no_accessibility_faults_and_fit_the_screen(page_of, dora, mia, sam, device, theme):  # U4
     at = timezone.now() - datetime.timedelta(days=1)
     event = EventFactory(starts_on=timezone.localdate(), ends_on=timezone.localdate())
