@@ -10,6 +10,8 @@ from accounts.models import User
 from tests.chromium import find_chromium
 from tests.factories import PASSWORD
 
+expect.set_options(timeout=20_000)  # a busy machine is slow, not wrong
+
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
