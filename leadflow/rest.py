@@ -28,7 +28,7 @@ class KeysetPagination(CursorPagination):
             cursor = super().decode_cursor(request)
         except exceptions.NotFound as error:
             raise exceptions.ValidationError({"cursor": [self.invalid_cursor_message]}) from error
-        if cursor and cursor.position is not None and read_number(cursor.position) is None:
+        if cursor and cursor.position is not None and read_number(str(cursor.position)) is None:
             raise exceptions.ValidationError({"cursor": [self.invalid_cursor_message]})
         return cursor
 

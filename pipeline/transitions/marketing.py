@@ -1,0 +1,148 @@
+"""What marketing does with a lead: brief, verdict by the criteria, handing over, removing."""
+
+import datetime
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from accounts import access
+from accounts.models import User
+from leads import criteria
+from leads.models import Lead, LeadEvent, Reason, Stage
+from pipeline.assignment import next_rep
+from pipeline.models import Agreement, Handoff, Notification
+from pipeline.notify import notify
+from pipeline.sla import Clock
+from pipeline.transitions.rules import (
+    MOVES,
+    REMOVABLE,
+    Kind,
+    TransitionError,
+    lock,
+    move,
+    named,
+    require,
+    require_reason,
+    restart_cold_clock,
+    who_and_when,
+)
+
+
+@transaction.atomic
+def record_brief(lead: Lead, brief: str, *, by: User | None, at: datetime.datetime) -> None:
+    """Keep what the client needs; the first brief moves an unqualified lead to “briefed”."""
+    require(by, access.QUALIFY_LEADS, _("Only marketing fills in the brief."))
+    lead = lock(lead)
+    if not brief.strip():
+        raise TransitionError(_("The brief is empty."))
+    lead.brief = brief
+    if lead.stage in MOVES[Stage.BRIEFED]:
+        move(lead, Stage.BRIEFED, Kind.BRIEFED, by=by, at=at)
+        return
+    if lead.is_removed:
+        raise TransitionError(_("The lead is removed. Restore it first."))
+    lead.save()
+    LeadEvent.objects.record(lead, Kind.EDITED, by=by, at=at, fields=["brief"])
+
+
+@transaction.atomic
+def qualify(lead: Lead, *, by: User | None, at: datetime.datetime) -> None:
+    """The lead meets the criteria in force: it becomes an MQL and remembers that version."""
+    require(by, access.QUALIFY_LEADS, _("Only marketing qualifies leads."))
+    lead = lock(lead)
+    in_force = criteria.CriteriaSet.objects.in_force(at)
+    if in_force is None:
+        raise TransitionError(_("No criteria are in force, so nothing can be qualified. The director sets them."))
+    judgement = criteria.judge(lead, at=at, criteria_set=in_force)
+    if judgement.missing:
+        names = ", ".join(f"“{criterion}”" for criterion in judgement.missing)
+        raise TransitionError(_("Required criteria are not met yet: %(names)s.") % {"names": names})
+    if not judgement.is_met:
+        raise TransitionError(
+            _("%(points)s of %(threshold)s points are reached so far.")
+            % {"points": judgement.points, "threshold": judgement.threshold}
+        )
+    lead.criteria_set = in_force
+    move(lead, Stage.QUALIFIED, Kind.QUALIFIED, by=by, at=at, criteria_version=in_force.version)
+
+
+@transaction.atomic
+def keep_warm(lead: Lead, *, by: User | None, at: datetime.datetime) -> None:
+    """Interested, but not a lead for sales yet: marketing keeps in touch."""
+    require(by, access.QUALIFY_LEADS, _("Only marketing keeps leads warm."))
+    lead = lock(lead)
+    lead.criteria_set = lead.criteria_set or criteria.CriteriaSet.objects.in_force(at)
+    move(lead, Stage.WARM, Kind.WARM, by=by, at=at)
+
+
+@transaction.atomic
+def hand_over(lead: Lead, *, by: User | None, at: datetime.datetime, to: User | None = None, note: str = "") -> Handoff:
+    """Pass an MQL to sales and start both clocks. Without `to`, the rep who has waited longest gets it."""
+    require(by, access.HAND_OVER_LEADS, _("Only marketing hands leads over."))
+    lead = lock(lead)
+    how = "chosen" if to else "round_robin"
+    rep = to or next_rep()
+    if rep is None:
+        raise TransitionError(_("There is no active sales rep to hand the lead to."))
+    if not rep.is_active or rep.role not in access.SELL:
+        raise TransitionError(_("%(rep)s doesn't work in sales.") % {"rep": rep})
+    agreement = Agreement.objects.in_force(at)
+    restart_cold_clock(lead, agreement, at)
+    move(lead, Stage.HANDED_OVER, Kind.HANDED_OVER, by=by, at=at, rep=str(rep), how=how, note=note)
+    handoff = Handoff.objects.create(
+        lead=lead,
+        agreement=agreement,
+        handed_over_by=by,
+        assigned_to=rep,
+        assigned_how=how,
+        note=note,
+        handed_over_at=at,
+        first_contact_due_at=agreement.due_at(Clock.FIRST_CONTACT, at),
+        verdict_due_at=agreement.due_at(Clock.VERDICT, at),
+    )
+    if rep != by:
+        due_at = handoff.first_contact_due_at.isoformat()
+        notify(
+            Notification.Kind.HANDED_OVER,
+            [rep],
+            lead,
+            at=at,
+            **named(by),
+            due_at=due_at,
+            clock=Clock.FIRST_CONTACT,
+            note=note,
+        )
+    return handoff
+
+
+@transaction.atomic
+def remove(lead: Lead, reason: Reason | None, *, by: User | None, at: datetime.datetime) -> None:
+    """Take a lead out, with a reason. Nothing is deleted; `restore` brings it back."""
+    require(by, access.REMOVE_LEADS, _("Only marketing or the director removes leads."))
+    reason = require_reason(reason, Reason.Kind.REMOVAL)
+    lead = lock(lead)
+    if lead.stage not in REMOVABLE:
+        raise TransitionError(
+            _("The lead is now “%(stage)s”, so it can't be removed. %(who)s")
+            % {"stage": Stage(lead.stage).label, "who": who_and_when(lead)}
+        )
+    from_stage = lead.stage
+    lead.stage, lead.stage_before_removal = Stage.REMOVED, from_stage
+    lead.removed_at, lead.removal_reason = at, reason
+    lead.save()
+    LeadEvent.objects.record(
+        lead, Kind.REMOVED, by=by, at=at, from_stage=from_stage, to_stage=Stage.REMOVED, reason=reason.text
+    )
+
+
+@transaction.atomic
+def restore(lead: Lead, *, by: User | None, at: datetime.datetime) -> None:
+    """Bring a removed lead back to where it stood."""
+    require(by, access.REMOVE_LEADS, _("Only marketing or the director restores leads."))
+    lead = lock(lead)
+    if not lead.is_removed:
+        raise TransitionError(_("The lead isn't removed. %(who)s") % {"who": who_and_when(lead)})
+    lead.stage, lead.stage_before_removal = lead.stage_before_removal, ""
+    lead.removed_at = lead.removal_reason = None
+    lead.save()
+    LeadEvent.objects.record(lead, Kind.RESTORED, by=by, at=at, from_stage=Stage.REMOVED, to_stage=lead.stage)
