@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from typing import IO, Any
 
 from django.utils.translation import gettext_lazy as _
@@ -12,7 +13,9 @@ from rest_framework.parsers import JSONParser
 class BoundedJSONParser(JSONParser):
     """JSON of bounded depth, whose numbers and characters can be stored and written back."""
 
-    def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: dict | None = None) -> Any:
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
         body = stream.read()
         try:
             data = json.loads(body.decode(), parse_constant=_finite, parse_float=_finite)
