@@ -1,9 +1,11 @@
 """Contacts, companies, campaigns and expenses for REST clients."""
 
 import copy
+import datetime
 
 import django_filters
 from django.core.exceptions import ValidationError as DjangoValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -42,6 +44,14 @@ class SearchFilter(django_filters.CharFilter):
 
     def filter(self, queryset, value):
         return queryset.search(value) if value else queryset
+
+
+class MomentFilter(django_filters.IsoDateTimeFilter):
+    """A moment that any time zone can tell: not at the very ends of the calendar."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        first, last = (datetime.datetime(year, 1, 1, tzinfo=datetime.UTC) for year in (1900, 3000))
+        super().__init__(*args, validators=[MinValueValidator(first), MaxValueValidator(last)], **kwargs)
 
 
 # --- Contacts --------------------------------------------------------------------------------------------------------
@@ -145,7 +155,7 @@ class ContactFilter(django_filters.FilterSet):
     email = django_filters.CharFilter(method="by_email")
     system = django_filters.CharFilter(method="by_identity")
     external_id = django_filters.CharFilter(method="by_identity")
-    updated_since = django_filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="gte")
+    updated_since = MomentFilter(field_name="updated_at", lookup_expr="gte")
 
     class Meta:
         model = Contact

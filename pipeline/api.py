@@ -12,8 +12,8 @@ from rest_framework.response import Response
 
 from accounts.models import User
 from leads import criteria
-from leads.api import SearchFilter
-from leads.models import Campaign, Criterion, CriterionAnswer, Lead, Product, Reason, Stage
+from leads.api import MomentFilter, SearchFilter
+from leads.models import Campaign, Channel, Criterion, CriterionAnswer, Lead, Product, Reason, Stage
 from leads.models.leads import SELLING
 from leads.normalise import validate_text
 from leads.registration import Person, register_lead
@@ -188,10 +188,10 @@ class ManyFilter(django_filters.MultipleChoiceFilter):
 class LeadFilter(django_filters.FilterSet):
     search = SearchFilter()
     stage = ManyFilter(choices=Stage.choices)
-    channel = django_filters.NumberFilter(field_name="campaign__channel")
+    channel = django_filters.ModelChoiceFilter(field_name="campaign__channel", queryset=Channel.objects.all())
     owner = django_filters.CharFilter(field_name="owner__email")
-    updated_since = django_filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="gte")
-    registered_since = django_filters.IsoDateTimeFilter(field_name="registered_at", lookup_expr="gte")
+    updated_since = MomentFilter(field_name="updated_at", lookup_expr="gte")
+    registered_since = MomentFilter(field_name="registered_at", lookup_expr="gte")
 
     class Meta:
         model = Lead
@@ -296,7 +296,7 @@ class ReassignmentSerializer(serializers.Serializer):
 class HandoffFilter(django_filters.FilterSet):
     verdict = ManyFilter(choices=Handoff.Verdict.choices)
     assigned_to = django_filters.CharFilter(field_name="assigned_to__email")
-    updated_since = django_filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="gte")
+    updated_since = MomentFilter(field_name="updated_at", lookup_expr="gte")
 
     class Meta:
         model = Handoff
@@ -371,7 +371,7 @@ class PaymentSerializer(serializers.ModelSerializer):
 class OpportunityFilter(django_filters.FilterSet):
     stage = ManyFilter(choices=Opportunity._meta.get_field("stage").choices)
     owner = django_filters.CharFilter(field_name="owner__email")
-    updated_since = django_filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="gte")
+    updated_since = MomentFilter(field_name="updated_at", lookup_expr="gte")
 
     class Meta:
         model = Opportunity

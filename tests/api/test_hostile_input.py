@@ -80,3 +80,16 @@ def test_a_token_of_foreign_letters_is_a_401(api, client):  # A3
 
 def test_no_cache_keeps_what_a_token_opened(mia, api):  # A1
     assert api(mia).get("/api/v1/leads/")["Cache-Control"] == "private, no-store"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"updated_since": "0001-01-01T00:00:00+14:00"},
+        {"registered_since": "9999-12-31T23:59:59-14:00"},
+        {"channel": "9" * 30},
+        {"contact": "9" * 30},
+    ],
+)
+def test_a_filter_beyond_what_a_database_holds_is_a_400(mia, api, query):  # A1
+    assert api(mia).get("/api/v1/leads/", query).status_code == 400
