@@ -2,6 +2,7 @@
 """Start LeadFlow, or its tests, on a machine that has nothing but Python 3.11 or newer.
 
     python3 run.py                    start everything and print the address; Ctrl-C ends it
+    python3 run.py --no-demo          the same, leaving an empty base empty
     python3 run.py test [ARGS …]      the whole test suite on SQLite and PostgreSQL; ARGS go to pytest
     python3 run.py exec COMMAND …     run a command among the development tools, e.g. exec ruff check
 

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import Organisation, Team, User
 from kpi.facts import HANDOFF, LEAD, MEASURE, OPPORTUNITY, REMOVED_LEAD, Source, midnight
-from kpi.metrics import METRIC, Figure, Metric, Sums
+from kpi.metrics import METRIC, Figure, Metric, Sums, Term
 from kpi.models import Fact
 from leads.models import Campaign, Channel, Lead, Product, Stage
 from pipeline.models import Handoff
@@ -242,6 +242,11 @@ class Scope:
                 query[key] = value
         return self._address(name, query | more) if name else ""
 
+    def url_of(self, terms: tuple[Term, ...]) -> str:
+        """The list of the records that all of `terms` count together; of sums, that of the first."""
+        measures = "+".join(term.measure for term in terms)
+        return self.url(measures if measures in _RECORDS else terms[0].measure) if terms else ""
+
     def _address(self, name: str, query: dict[str, object]) -> str:
         names = _FILTER_NAMES[name]
         if any(split not in names for split in self.filters):
@@ -358,6 +363,7 @@ _RECORDS: dict[str, tuple[str, dict[str, object]]] = {
     "handoffs": (_HANDOFFS, {"handed_over": PERIOD}),
     "acceptances": (_HANDOFFS, {"verdict": "accepted", "decided": PERIOD}),
     "rejections": (_HANDOFFS, {"verdict": "rejected", "decided": PERIOD}),
+    "rejections+acceptances": (_HANDOFFS, {"decided": PERIOD}),
     "first_contact_due": (_HANDOFFS, {"clock": "first_contact", "due": PERIOD}),
     "first_contact_kept": (_HANDOFFS, {"clock": "first_contact", "state": "kept", "due": PERIOD}),
     "verdict_due": (_HANDOFFS, {"clock": "verdict", "due": PERIOD}),
@@ -372,6 +378,7 @@ _RECORDS: dict[str, tuple[str, dict[str, object]]] = {
     "cost_of_sales": (_DEALS, {"won": PERIOD}),
     "new_clients": (_DEALS, {"new_clients": 1, "won": PERIOD}),
     "lost_deals": (_DEALS, {"lost": PERIOD}),
+    "deals+lost_deals": (_DEALS, {"closed": PERIOD}),
     "payments": (_DEALS, {"paid": PERIOD}),
     "spend": (_EXPENSES, {"": PERIOD}),
     "impressions": (_CAMPAIGNS, {"reach": "impressions", "starts": PERIOD}),

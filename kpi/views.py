@@ -128,7 +128,7 @@ def _cell(scope: Scope, figure: Figure, *, is_short: bool = False) -> dict:
     """A figure with the addresses of the records behind it. A short one leaves out what stands beside it anyway."""
     top = figure.metric.top(cohort=scope.mode is Mode.COHORT)
     bottom = figure.metric.denominator
-    top_url = scope.url(top[0].measure) if top else ""
+    top_url = scope.url_of(top)
     return {
         "figure": figure,
         "metric": figure.metric,
@@ -136,7 +136,7 @@ def _cell(scope: Scope, figure: Figure, *, is_short: bool = False) -> dict:
         "is_short": is_short,
         "value_url": top_url if is_short or not bottom else "",
         "top_url": top_url,
-        "bottom_url": scope.url(bottom[0].measure) if bottom else "",
+        "bottom_url": scope.url_of(bottom),
     }
 
 

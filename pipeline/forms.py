@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.functional import cached_property
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
@@ -75,11 +76,13 @@ class RejectForm(forms.Form):
 class ReassignForm(forms.Form):
     to = forms.ModelChoiceField(label=_("Give it to"), queryset=User.objects.none())
 
-    def __init__(self, *args, by: User, **kwargs) -> None:
+    def __init__(self, *args, by: User, holder: User, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         people = sales_people()
         if by.role == Role.SALES_MANAGER:
             people = people.filter(Q(team=by.team_id) if by.team_id else Q(pk=by.pk))
+        if not self.is_bound:  # what was offered stays valid, though it came true meanwhile
+            people = people.exclude(pk=holder.pk)
         self.fields["to"].queryset = people
 
 
@@ -305,6 +308,10 @@ class PipelineFilter(FilterForm):
     def periods(self) -> Mapping[str, str]:
         return {}
 
+    @cached_property
+    def _zone(self) -> datetime.tzinfo:
+        return Organisation.current().tzinfo
+
     @property
     def chosen(self) -> dict[str, object]:
         """The filters that are set, by name."""
@@ -312,7 +319,6 @@ class PipelineFilter(FilterForm):
 
     def apply(self, rows: Any) -> Any:
         """`rows` as far as every filter that is set lets them through."""
-        zone = Organisation.current().tzinfo
         for name, value in self.chosen.items():
             if name == "q":
                 rows = rows.filter(lead__in=Lead.objects.search(str(value)))
@@ -320,12 +326,18 @@ class PipelineFilter(FilterForm):
                 path = self.paths[name]
                 rows = rows.filter(**({f"{path}__isnull": True} if value == NONE else {path: value}))
         for name, path in self.periods.items():
-            if first := self.cleaned_data[f"{name}_from"]:
-                rows = rows.filter(**{f"{path}__gte": datetime.datetime.combine(first, datetime.time(), zone)})
-            if last := self.cleaned_data[f"{name}_to"]:
-                after = last + datetime.timedelta(days=1)
-                rows = rows.filter(**{f"{path}__lt": datetime.datetime.combine(after, datetime.time(), zone)})
+            rows = rows.filter(self._between(path, name))
         return rows
+
+    def _between(self, path: str, name: str) -> Q:
+        """The moment `path` is within the days `<name>_from` to `<name>_to`, as far as they are set."""
+        between = Q()
+        if first := self.cleaned_data[f"{name}_from"]:
+            between &= Q(**{f"{path}__gte": datetime.datetime.combine(first, datetime.time(), self._zone)})
+        if last := self.cleaned_data[f"{name}_to"]:
+            after = last + datetime.timedelta(days=1)
+            between &= Q(**{f"{path}__lt": datetime.datetime.combine(after, datetime.time(), self._zone)})
+        return between
 
     def address(self, **changes: object) -> str:
         """The query of the same list with other filters: `?stage=won`; None takes one away."""
@@ -413,6 +425,7 @@ class OpportunityFilter(PipelineFilter):
     contract_from, contract_to = _day(_("Contract from")), _day(_("Contract to"))
     won_from, won_to = _day(_("Won from")), _day(_("Won to"))
     lost_from, lost_to = _day(_("Lost from")), _day(_("Lost to"))
+    closed_from, closed_to = _day(_("Closed from")), _day(_("Closed to"))
     paid_from, paid_to = _day(_("Paid from")), _day(_("Paid to"))
 
     paths = {
@@ -437,6 +450,8 @@ class OpportunityFilter(PipelineFilter):
             rows = rows.open_at(datetime.datetime.combine(day, datetime.time(), Organisation.current().tzinfo))
         if wanted["new_clients"]:
             rows = rows.first_of_clients()
+        if wanted["closed_from"] or wanted["closed_to"]:  # won or lost
+            rows = rows.filter(self._between("won_at", "closed") | self._between("lost_at", "closed"))
         if wanted["paid_from"] or wanted["paid_to"]:
             paid = Payment.objects.all()
             paid = paid.filter(paid_on__gte=wanted["paid_from"]) if wanted["paid_from"] else paid

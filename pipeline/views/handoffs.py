@@ -177,7 +177,8 @@ def handoff_reassign(request: HttpRequest, pk: int) -> HttpResponse:
     handoff = get_object_or_404(
         Handoff.objects.visible_to(request.user).select_related("lead__contact", "assigned_to", "decided_by"), pk=pk
     )
-    form = ReassignForm(request.POST if request.method == "POST" else None, by=request.user)
+    sent = request.POST if request.method == "POST" else None
+    form = ReassignForm(sent, by=request.user, holder=handoff.assigned_to)
     if request.method == "POST" and form.is_valid():
         to = form.cleaned_data["to"]
         with explained(request):

@@ -184,6 +184,17 @@ def test_every_number_opens_the_very_records_that_it_counts(as_user, mia, dan, s
                 assert len(rows) == counted, address
 
 
+@pytest.mark.parametrize("slug", ["refusals", "win_rate"])
+def test_a_sum_of_counts_opens_all_the_records_that_it_sums(as_user, mia, dan, sam, sid, slug):  # K1
+    a_busy_year(mia, dan, sam, sid)
+    facts.recompute()
+    for first, last in [(0, 700), (40, 120)]:
+        scope = Scope(user=mia, start=NOON.date() + days(first), end=NOON.date() + days(last))
+        figure = scope.figures([METRIC[slug]])[None][slug]
+        rows = as_user(mia).get(scope.url_of(METRIC[slug].denominator)).context
+        assert len(rows["page"].rows if "page" in rows else rows["rows"]) == figure.denominator > figure.numerator
+
+
 def test_every_refusal_opens_its_records(as_user, mia, dan, sam, sid):  # K1
     a_busy_year(mia, dan, sam, sid)
     scope = Scope(user=mia, start=NOON.date(), end=NOON.date() + days(700))

@@ -248,6 +248,12 @@ def test_a_manager_reassigns_within_the_team_only(as_user, mia, sam, sid, max_, 
     assert handoff.assigned_to == sid
 
 
+def test_reassigning_does_not_offer_who_has_the_lead_already(as_user, mia, sam, max_, now):  # H1
+    address = url("handoff_reassign", a_handoff(sam, by=mia, at=now).pk)
+    assert f'value="{max_.pk}"' in (page := as_user(max_).get(address).content.decode())
+    assert f'value="{sam.pk}"' not in page
+
+
 def test_a_form_does_not_lead_to_other_sites(as_user, mia, sam, now):  # U4
     handoff = a_contacted_handoff(sam, by=mia, at=now)
     response = as_user(sam).post(url("handoff_accept", handoff.pk), {"next": "https://evil.example/"})
