@@ -255,8 +255,8 @@ REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "AUTO_REFRESH": False}
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.tokens.ScopedTokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.tokens.HasScope"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["leadflow.parsers.BoundedJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["leadflow.bodies.CarefulJSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["leadflow.bodies.BoundedJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_FILTER_BACKENDS": ["leadflow.rest.StrictFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "leadflow.rest.KeysetPagination",
