@@ -81,6 +81,9 @@ def load_demo(
                 progress(number + 1)
         for story in waiting:
             story()
+        told = tables.notification.rows  # they are listed by id, newest first
+        for pk, row in zip([row["id"] for row in told], sorted(told, key=lambda row: row["created_at"]), strict=True):
+            row["id"] = pk
         writer.write()
         writer.finish()
 

@@ -12,7 +12,7 @@ from leads import criteria
 from leads.models import Campaign, Contact, Lead, LeadEvent, Stage
 from leads.models.leads import WITH_SALES
 from pipeline import demo
-from pipeline.models import Activity, Handoff, Opportunity
+from pipeline.models import Activity, Handoff, Notification, Opportunity
 from pipeline.sla import Clock, ClockState
 from pipeline.sweep import sweep
 from tests.factories import NOON, ContactFactory
@@ -118,6 +118,12 @@ def test_payments_never_exceed_the_amount_they_pay(company):  # H6
 def test_the_sweep_finds_nothing_that_the_demo_forgot_to_flag(company):  # H3
     assert sweep(NOON) == {"first_contact": 0, "verdict": 0, "cold": 0}
     assert Lead.objects.filter(stage__in=WITH_SALES, cold_at__isnull=True).count() == 0
+
+
+def test_notifications_are_listed_in_the_order_of_time(company):  # H3
+    times = list(Notification.objects.order_by("pk").values_list("created_at", flat=True))
+    assert len(times) > 5
+    assert times == sorted(times)
 
 
 def test_new_rows_go_on_behind_the_demo(company):
