@@ -36,6 +36,10 @@ def _finite(text: str) -> float:
     return number
 
 
+class _EscapingJSONRenderer(JSONRenderer):
+    ensure_ascii = True
+
+
 class CarefulJSONRenderer(JSONRenderer):
     """JSON that may repeat half of a character (a lone surrogate), as a client sent it: as an escape."""
 
@@ -43,5 +47,4 @@ class CarefulJSONRenderer(JSONRenderer):
         try:
             return super().render(data, accepted_media_type, renderer_context)
         except UnicodeEncodeError:
-            self.ensure_ascii = True
-            return super().render(data, accepted_media_type, renderer_context)
+            return _EscapingJSONRenderer().render(data, accepted_media_type, renderer_context)
