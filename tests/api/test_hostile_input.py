@@ -104,3 +104,8 @@ def test_half_a_character_can_be_repeated_in_the_refusal(mia, api):  # A1
     answer = client.post("/api/v1/contacts/bulk-upsert/", items, content_type="application/json")
     assert answer.status_code == 200
     assert json.loads(answer.content)["results"][0]["status"] == "refused"
+
+
+@pytest.mark.parametrize("query", [{"to": "0001-01-01"}, {"to": "9999-12-31"}, {"from": "0001-01-01"}])
+def test_days_that_can_not_be_reckoned_with_are_a_400(mia, api, query):  # A1
+    assert api(mia).get("/api/v1/metrics/", query).status_code == 400
