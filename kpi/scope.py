@@ -344,10 +344,11 @@ def group_names(by: str, groups: Iterable[Group]) -> dict[Group, str]:
 # --- The lists that show what was counted
 
 PERIOD = object()
-_LEADS, _HANDOFFS, _DEALS, _EXPENSES, _CAMPAIGNS = (
+_LEADS, _HANDOFFS, _DEALS, _PAYMENTS, _EXPENSES, _CAMPAIGNS = (
     "leads:lead_list",
     "pipeline:handoff_list",
     "pipeline:opportunity_list",
+    "pipeline:payment_list",
     "leads:expense_list",
     "leads:campaign_list",
 )
@@ -355,6 +356,7 @@ _FILTER_NAMES = {
     _LEADS: {name: name for name in SPLITS},
     _HANDOFFS: {name: "rep" if name == "owner" else name for name in SPLITS},
     _DEALS: {name: name for name in SPLITS},
+    _PAYMENTS: {name: name for name in SPLITS},
     _EXPENSES: {"channel": "channel", "campaign": "campaign"},
     _CAMPAIGNS: {"channel": "channel"},
 }
@@ -379,7 +381,7 @@ _RECORDS: dict[str, tuple[str, dict[str, object]]] = {
     "new_clients": (_DEALS, {"new_clients": 1, "won": PERIOD}),
     "lost_deals": (_DEALS, {"lost": PERIOD}),
     "deals+lost_deals": (_DEALS, {"closed": PERIOD}),
-    "payments": (_DEALS, {"paid": PERIOD}),
+    "payments": (_PAYMENTS, {"paid": PERIOD}),
     "spend": (_EXPENSES, {"": PERIOD}),
     "impressions": (_CAMPAIGNS, {"reach": "impressions", "starts": PERIOD}),
     "visits": (_CAMPAIGNS, {"reach": "visits", "starts": PERIOD}),

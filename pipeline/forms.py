@@ -301,6 +301,7 @@ class PipelineFilter(FilterForm):
     days of the organisation, both included.
     """
 
+    lead_path = "lead"
     paths: dict[str, str] = {}
     q = forms.CharField(label=_("Search"), max_length=SEARCH_LENGTH, required=False, validators=[validate_text])
 
@@ -321,7 +322,7 @@ class PipelineFilter(FilterForm):
         """`rows` as far as every filter that is set lets them through."""
         for name, value in self.chosen.items():
             if name == "q":
-                rows = rows.filter(lead__in=Lead.objects.search(str(value)))
+                rows = rows.filter(**{f"{self.lead_path}__in": Lead.objects.search(str(value))})
             elif name in self.paths:
                 path = self.paths[name]
                 rows = rows.filter(**({f"{path}__isnull": True} if value == NONE else {path: value}))
@@ -426,7 +427,6 @@ class OpportunityFilter(PipelineFilter):
     won_from, won_to = _day(_("Won from")), _day(_("Won to"))
     lost_from, lost_to = _day(_("Lost from")), _day(_("Lost to"))
     closed_from, closed_to = _day(_("Closed from")), _day(_("Closed to"))
-    paid_from, paid_to = _day(_("Paid from")), _day(_("Paid to"))
 
     paths = {
         "stage": "stage",
@@ -452,9 +452,27 @@ class OpportunityFilter(PipelineFilter):
             rows = rows.first_of_clients()
         if wanted["closed_from"] or wanted["closed_to"]:  # won or lost
             rows = rows.filter(self._between("won_at", "closed") | self._between("lost_at", "closed"))
-        if wanted["paid_from"] or wanted["paid_to"]:
-            paid = Payment.objects.all()
-            paid = paid.filter(paid_on__gte=wanted["paid_from"]) if wanted["paid_from"] else paid
-            paid = paid.filter(paid_on__lte=wanted["paid_to"]) if wanted["paid_to"] else paid
-            rows = rows.filter(pk__in=paid.values("opportunity"))
         return rows
+
+
+class PaymentFilter(PipelineFilter):
+    owner = SalesPersonField(User.objects.all(), _("Nobody"), label=_("Owner"))
+    team = _one(_("Team"), Team.objects.all())
+    product = _one(_("Product"), Product.objects.all())
+    channel = _one(_("Channel"), Channel.objects.all())
+    campaign = _one(_("Campaign"), Campaign.objects.order_by("-starts_on", "-pk"))
+    paid_from, paid_to = _day(_("Paid from")), _day(_("Paid to"))
+
+    lead_path = "opportunity__lead"
+    paths = {
+        "owner": "opportunity__owner",
+        "team": "opportunity__owner__team",
+        "product": "opportunity__product",
+        "channel": "opportunity__lead__campaign__channel",
+        "campaign": "opportunity__lead__campaign",
+    }
+
+    def apply(self, rows: Any) -> Any:
+        rows, wanted = super().apply(rows), self.cleaned_data
+        rows = rows.filter(paid_on__gte=wanted["paid_from"]) if wanted["paid_from"] else rows
+        return rows.filter(paid_on__lte=wanted["paid_to"]) if wanted["paid_to"] else rows

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from pipeline.views import agreement, handoffs, home, leads, notifications, opportunities, review
+from pipeline.views import agreement, handoffs, home, leads, notifications, opportunities, payments, review
 
 app_name = "pipeline"
 
@@ -31,6 +31,8 @@ urlpatterns = [
     path("opportunities/<int:pk>/win/", opportunities.opportunity_win, name="opportunity_win"),
     path("opportunities/<int:pk>/lose/", opportunities.opportunity_lose, name="opportunity_lose"),
     path("opportunities/<int:pk>/payments/add/", opportunities.payment_add, name="payment_add"),
+    path("payments/", payments.payment_list, name="payment_list"),
+    path("payments/filter/", payments.payment_filter, name="payment_filter"),
     path("weekly/", review.weekly_review, name="weekly_review"),
     path("notifications/", notifications.notification_list, name="notification_list"),
     path("notifications/count/", notifications.notification_count, name="notification_count"),

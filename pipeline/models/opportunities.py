@@ -174,6 +174,14 @@ class Opportunity(models.Model):
             self.margin = self.reckoned_margin
 
 
+class PaymentQuerySet(models.QuerySet["Payment"]):
+    def visible_to(self, user: User) -> "PaymentQuerySet":
+        return self if user.is_active else self.none()
+
+    def for_list(self) -> "PaymentQuerySet":
+        return self.select_related("opportunity__lead__contact__company", "opportunity__owner", "recorded_by")
+
+
 class Payment(models.Model):
     """Money that came in for a won opportunity, in the organisation's currency."""
 
@@ -188,6 +196,8 @@ class Payment(models.Model):
     )
     submission_key = models.UUIDField(null=True, blank=True, unique=True, editable=False)
     recorded_at = models.DateTimeField(db_index=True)
+
+    objects = PaymentQuerySet.as_manager()
 
     class Meta:
         ordering = ["paid_on", "pk"]

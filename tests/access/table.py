@@ -157,6 +157,8 @@ pipeline:lead_restore                 POST    pk=removed_lead                in 
 pipeline:undo                         POST    pk=qualified_event             in    done  no    no    no    no    no    no    no
 pipeline:opportunity_board            GET     -                              in    200   200   200   200   200   200   200   200
 pipeline:opportunity_list             GET     -                              in    200   200   200   200   200   200   200   200
+pipeline:payment_list                 GET     -                              in    200   200   200   200   200   200   200   200
+pipeline:payment_filter               GET     -                              in    200   200   200   200   200   200   200   200
 pipeline:opportunity_filter           GET     -                              in    200   200   200   200   200   200   200   200
 pipeline:opportunity_detail           GET     pk=sams_opportunity            in    200   200   200   200   200   200   200   200
 pipeline:opportunity_detail           POST    pk=sams_opportunity            in    403   403   done  no    done  done  403   403

@@ -178,9 +178,7 @@ def test_every_number_opens_the_very_records_that_it_counts(as_user, mia, dan, s
             assert response.status_code == 200, address
             counted = scope.sums([measure.slug]).get(None, {}).get(measure.slug, (0, 0))[0]
             rows = response.context["page"].rows if "page" in response.context else response.context["rows"]
-            if measure.slug == "payments":  # the deals that were paid
-                assert bool(rows) == bool(counted)
-            elif measure.slug not in {"margin", "deals_with_cost", "cost_of_sales"}:  # the deals, of known cost or not
+            if measure.slug not in {"margin", "deals_with_cost", "cost_of_sales"}:  # the deals, of known cost or not
                 assert len(rows) == counted, address
 
 

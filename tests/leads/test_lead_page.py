@@ -191,7 +191,7 @@ def test_a_stale_edit_is_refused_shows_what_the_other_wrote_and_can_then_be_mean
 
 
 def test_a_lead_is_added_by_form_with_all_that_is_known_of_it(browser, mia):
-    campaign, (one, two) = CampaignFactory(), ProductFactory.create_batch(2)
+    campaign, one, two = CampaignFactory(), ProductFactory(name="Base"), ProductFactory(name="Extra")
     body = {
         "campaign": campaign.pk, "name": "Anna Berg", "email": "ANNA@client.example", "phone": "(200) 555-0143",
         "company": "Acme", "job_title": "Buyer", "profile_url": "social.example/anna", "consent": "on",
