@@ -1,13 +1,28 @@
 """The fixed cast, and an organisation with its defaults for every test that touches the database."""
 
 import datetime
+from collections.abc import Iterator
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from accounts.models import Role, Team, User
 from pipeline.defaults import create_defaults
 from tests.factories import PASSWORD, TeamFactory, UserFactory
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _last_connections(django_db_setup, django_db_blocker) -> Iterator[None]:
+    """A browser's open connection keeps a thread of the live server, and its session, alive: PostgreSQL would refuse
+    to drop the test database beneath it."""
+    yield
+    if connection.vendor == "postgresql":
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
 
 
 @pytest.fixture(autouse=True)
