@@ -1,7 +1,9 @@
 """What all REST addresses share: keyset pages, strict filters, errors as Problem Details."""
 
 from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext_lazy as _
+from django.views.defaults import page_not_found
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_standardized_errors.formatter import ExceptionFormatter
 from drf_standardized_errors.handler import ExceptionHandler
@@ -94,3 +96,11 @@ class ProblemDetailsHandler(ExceptionHandler):
         response = super().get_response(exc, data)
         response.content_type = "application/problem+json"
         return response
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What an unknown address answers: Problem Details to a REST client, a page to a person."""
+    if not request.path.startswith("/api/"):
+        return page_not_found(request, exception)
+    problem = {"type": "about:blank", "title": "Not found.", "status": 404, "code": "not_found", "detail": "Not found."}
+    return JsonResponse(problem, status=404, content_type="application/problem+json")

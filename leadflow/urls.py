@@ -1,5 +1,7 @@
 from django.urls import include, path
 
+handler404 = "leadflow.rest.not_found"
+
 urlpatterns = [
     path("", include("accounts.urls")),
     path("", include("leads.urls")),

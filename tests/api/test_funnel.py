@@ -120,3 +120,15 @@ def test_the_schema_is_openapi_3_1_and_the_reference_loads_nothing_from_elsewher
     page = client.get("/api/v1/docs/").content.decode()
     assert "https://" not in page
     assert "<script>" not in page
+
+
+@pytest.mark.parametrize("path", ["/api/v1/", "/api/v1/nonsense/", "/api/v1/leads/999999/"])
+def test_an_unknown_address_is_a_problem_and_no_page(mia, api, path):  # A1
+    answer = api(mia).get(path)
+    assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
+    assert answer.json()["status"] == 404
+
+
+def test_an_unknown_page_is_a_page(as_user, mia):  # U4
+    answer = as_user(mia).get("/nonsense/")
+    assert (answer.status_code, answer["Content-Type"]) == (404, "text/html; charset=utf-8")
