@@ -13,7 +13,8 @@ from pipeline.models import Handoff, Opportunity
 from tests.factories import ContactFactory, EventFactory, ProductFactory, a_handoff, a_lead, a_won_opportunity
 from tests.journeys.conftest import PHONE
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# What a browser shows doesn't depend on the database; the races beneath it are tested on both elsewhere.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 
 def test_a_marketer_registers_visitors_at_the_stand_and_hands_a_lead_over(page_of, mia, sam):  # L1 L6 H1
@@ -138,7 +139,6 @@ def test_the_api_reference_works_under_the_strict_policy(page_of, mia):  # A1
     expect(page.get_by_text("/api/v1/contacts/bulk-upsert/")).to_be_visible()
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(("device", "theme"), [(None, "light"), (PHONE, "dark")], ids=["desk", "phone"])
 def test_the_main_pages_have_no_accessibility_faults_and_fit_the_screen(page_of, dora, mia, sam, device, theme):  # U4
     at = timezone.now() - datetime.timedelta(days=1)
