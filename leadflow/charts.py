@@ -56,17 +56,6 @@ def funnel(rows: Sequence[Mapping]) -> list[dict]:
     return drawn
 
 
-def stacked(rows: Sequence[Mapping]) -> list[dict]:
-    """Rows with `x`, `width` and `share`: the parts of one bar, in the order given."""
-    total = sum(float(row["value"] or 0) for row in rows)
-    drawn, x = [], 0.0
-    for place, row in enumerate(rows, start=1):
-        width = share(row["value"] or 0, total)
-        drawn.append({**row, "x": at(x), "width": at(width), "share": width / 100 if total else None, "place": place})
-        x += width
-    return drawn
-
-
 @dataclass(frozen=True)
 class Trend:
     """A value over time. `lines` are unbroken runs of points in a 100 × 100 box; `gridlines` are (y, value)."""

@@ -17,12 +17,6 @@ def test_a_funnel_reckons_each_rate_from_the_stage_before_and_an_empty_stage_giv
     assert [row.get("rate") for row in drawn] == [None, 0.25, 0.0, None]
 
 
-def test_stacked_parts_lie_side_by_side_and_fill_the_bar():
-    drawn = charts.stacked([{"label": "a", "value": 30}, {"label": "b", "value": 10}])
-    assert [(row["x"], row["width"]) for row in drawn] == [("0.00%", "75.00%"), ("75.00%", "25.00%")]
-    assert charts.stacked([{"label": "a", "value": 0}])[0]["share"] is None
-
-
 @pytest.mark.parametrize(
     ("low", "high", "marks"),
     [
@@ -49,7 +43,7 @@ def test_negative_columns_hang_from_the_zero_line():
     assert (down["top"], down["height"]) == ("50.00%", "50.00%")
 
 
-@pytest.mark.parametrize("tag", ["bar_chart", "funnel_chart", "trend_chart", "stacked_chart"])
+@pytest.mark.parametrize("tag", ["bar_chart", "funnel_chart", "trend_chart"])
 def test_every_mark_links_to_its_records_and_coordinates_survive_a_decimal_comma(tag):
     rows = [{"label": "<b>", "value": 3, "url": "/leads/?a=1&b=2"}, {"label": "b", "value": 9, "url": "/leads/?c=3"}]
     template = engines["django"].from_string("{% " + tag + " rows title='T' %}")

@@ -217,9 +217,3 @@ def funnel_chart(rows: Sequence[Mapping], title: str, summary: str = "", *, has_
 def trend_chart(rows: Sequence[Mapping], title: str, summary: str = "", kind: str = "line") -> dict:
     """A value over time, kind `line` or `columns`. Row: label, value (None is a gap); may have text, url, immature."""
     return {"chart": charts.trend(rows, kind=kind), "title": title, "summary": summary}
-
-
-@register.inclusion_tag("charts/stacked.html")
-def stacked_chart(rows: Sequence[Mapping], title: str, summary: str = "") -> dict:
-    """One bar of parts. Row: label, value; may have url, text, state (ok, soon, overdue, paused, muted)."""
-    return {"chart": charts.stacked(rows), "title": title, "summary": summary}
