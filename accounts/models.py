@@ -1,5 +1,6 @@
 """People: who signs in, which team they belong to, and the organisation they work for."""
 
+import datetime
 import zoneinfo
 from functools import lru_cache
 
@@ -70,9 +71,32 @@ class Organisation(models.Model):
         validators=[validate_time_zone],
         help_text=_("A day in reports and clocks begins at midnight of this zone."),
     )
+    language = models.CharField(
+        _("language of mails to clients"),
+        max_length=5,
+        default="en",
+        choices=[("en", "English"), ("ru", "Русский")],
+        help_text=_("For contacts whose language isn't known."),
+    )
+    office_opens_at = models.TimeField(_("office opens"), default=datetime.time(9))
+    office_closes_at = models.TimeField(_("office closes"), default=datetime.time(18))
+    quiet_from = models.TimeField(
+        _("no mailings from"), default=datetime.time(20), help_text=_("Nurture mails wait until the quiet hours end.")
+    )
+    quiet_until = models.TimeField(_("until"), default=datetime.time(8))
+    mails_a_week = models.PositiveSmallIntegerField(
+        _("mailings a week at most"), default=2, help_text=_("To one person, from all nurture plans together.")
+    )
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=models.Q(pk=1), name="one_organisation")]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(pk=1), name="one_organisation"),
+            models.CheckConstraint(
+                condition=models.Q(office_closes_at__gt=models.F("office_opens_at")),
+                name="office_closes_after_it_opens",
+                violation_error_message=_("The office closes after it opens."),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

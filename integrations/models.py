@@ -42,6 +42,7 @@ class OutboxMessage(models.Model):
     subject = models.CharField(max_length=998)
     text = models.TextField()
     html = models.TextField(blank=True)
+    headers = models.JSONField(default=dict, blank=True)  # further ones, such as List-Unsubscribe
     created_at = models.DateTimeField()
     next_attempt_at = models.DateTimeField()
     leased_until = models.DateTimeField(null=True, blank=True)
@@ -49,6 +50,7 @@ class OutboxMessage(models.Model):
     sent_at = models.DateTimeField(null=True, blank=True)
     failed_at = models.DateTimeField(null=True, blank=True)
     last_error = models.TextField(blank=True)
+    bounced_at = models.DateTimeField(null=True, blank=True)  # the receiver's server refused the address for good
 
     objects = OutboxQuerySet.as_manager()
 

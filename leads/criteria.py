@@ -11,19 +11,19 @@ from django.utils.translation import gettext as _
 
 from accounts import access
 from accounts.models import User
+from leads.comparisons import holds
+from leads.known import Known, of_lead
 from leads.models import CriteriaSet, Criterion, CriterionAnswer, Lead, LeadEvent
 
 
 @dataclasses.dataclass(frozen=True)
 class Answered:
-    """A criterion with what is known of it; `answer` is None while nobody has said anything."""
+    """A criterion with what is known of it. `by_rule`: its rule decided; `answer` is what was said, if anything was."""
 
     criterion: Criterion
-    answer: CriterionAnswer | None
-
-    @property
-    def value(self) -> str:
-        return self.answer.value if self.answer else CriterionAnswer.Value.UNKNOWN
+    value: str
+    by_rule: bool = False
+    answer: CriterionAnswer | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,11 +57,35 @@ class Judgement:
 
 def judge(lead: Lead, *, at: datetime.datetime, criteria_set: CriteriaSet | None = None) -> Judgement:
     """Judge `lead` by `criteria_set`, else by the version it was judged by before, else by the one in force at `at`."""
-    criteria_set = criteria_set or lead.criteria_set or CriteriaSet.objects.in_force(at)
+    criteria_set = criteria_set or lead.criteria_set or CriteriaSet.objects.in_force(at, lead.product)
     if criteria_set is None:
         return Judgement(None, [])
     answers = {answer.key: answer for answer in lead.answers.select_related("answered_by")}
-    return Judgement(criteria_set, [Answered(c, answers.get(c.key)) for c in criteria_set.criteria.all()])
+    return judge_known(criteria_set, of_lead(lead), answers)
+
+
+def judge_known(
+    criteria_set: CriteriaSet, known: Known, answers: dict[str, CriterionAnswer] | None = None
+) -> Judgement:
+    """Judge by what is given and nothing else. Where a rule can't decide, what was said of the criterion counts."""
+    rows = []
+    for criterion in criteria_set.criteria.all():
+        ruled = by_rule(criterion.rule, known) if criterion.rule else None
+        value = CriterionAnswer.Value.UNKNOWN.value
+        if ruled is not None:
+            value = (CriterionAnswer.Value.YES if ruled else CriterionAnswer.Value.NO).value
+        else:
+            value = known.answers.get(criterion.key, value)
+        rows.append(Answered(criterion, value, ruled is not None, (answers or {}).get(criterion.key)))
+    return Judgement(criteria_set, rows)
+
+
+def by_rule(rule: dict, known: Known) -> bool | None:
+    """What a criterion's rule says: three-valued, None where what is known doesn't decide it."""
+    found = [holds(c["comparison"], c.get("value"), known.fields.get(c["field"])) for c in rule["conditions"]]
+    if rule.get("match") == "any":
+        return True if True in found else (None if None in found else False)
+    return False if False in found else (None if None in found else True)
 
 
 @transaction.atomic
@@ -106,7 +130,8 @@ def put_in_force(
     if not access.may(by, access.DECIDE_CRITERIA):
         raise access.NotAllowed(_("Only the director puts criteria in force."))
     list(CriteriaSet.objects.select_for_update())  # two directors saving at once wait here
-    latest = CriteriaSet.objects.select_related("created_by").order_by("-version").first()
+    agreed = CriteriaSet.objects.filter(product__isnull=True, in_force_at__isnull=False)
+    latest = agreed.select_related("created_by").order_by("-version").first()
     if edited_version is not None and latest and latest.version != edited_version:
         raise OutdatedEdit(
             _("%(who)s put version %(version)s in force on %(when)s, while you were editing version %(edited)s.")

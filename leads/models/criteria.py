@@ -4,50 +4,81 @@ import datetime
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q, Value
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from leads.models.catalogue import Product
 from leads.normalise import validate_text
+
+_GENERAL_OR_PRODUCT = Coalesce("product", Value(0, models.BigIntegerField()))  # two nulls would count as different
 
 
 class CriteriaSetQuerySet(models.QuerySet["CriteriaSet"]):
-    def in_force(self, at: datetime.datetime) -> "CriteriaSet | None":
-        """The version that leads are judged by at that moment."""
-        return (
-            self.filter(in_force_at__lte=at).order_by("-in_force_at", "-version").prefetch_related("criteria").first()
-        )
+    def in_force(self, at: datetime.datetime, product: "Product | None" = None) -> "CriteriaSet | None":
+        """The version that leads of this product are judged by at that moment: the product's own, else the general."""
+        agreed = self.filter(in_force_at__lte=at).order_by("-in_force_at", "-version").prefetch_related("criteria")
+        own = agreed.filter(product=product).first() if product is not None else None
+        return own or agreed.filter(product__isnull=True).first()
 
 
 class CriteriaSet(models.Model):
-    """One version of the criteria. Never changed once in force: an edit makes the next version."""
+    """One version of the criteria, of one product or general.
 
-    version = models.PositiveIntegerField(_("version"), unique=True)
+    A draft (`in_force_at` is null) is edited until its round of approval begins (`round_started_at`); when all parties
+    have approved, it comes into force and is never changed again.
+    """
+
+    product = models.ForeignKey(
+        Product,
+        verbose_name=_("product"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="criteria_sets",
+    )
+    version = models.PositiveIntegerField(_("version"))
     threshold = models.PositiveSmallIntegerField(
         _("points needed"), default=0, help_text=_("Sum of the weights of met weighted criteria, at least.")
     )
     note = models.CharField(_("what changed"), max_length=500, blank=True, validators=[validate_text])
-    in_force_at = models.DateTimeField(_("in force from"), db_index=True)
+    wanted_from = models.DateTimeField(_("wanted in force from"), null=True, blank=True)
+    round_started_at = models.DateTimeField(_("round of approval begun"), null=True, blank=True)
+    in_force_at = models.DateTimeField(_("in force from"), null=True, blank=True, db_index=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
+    revision = models.PositiveIntegerField(default=1, editable=False)  # of a draft: a stale edit is refused
 
     objects = CriteriaSetQuerySet.as_manager()
 
     class Meta:
         ordering = ["-version"]
+        constraints = [
+            models.UniqueConstraint(_GENERAL_OR_PRODUCT, "version", name="criteria_version_of_a_product"),
+            models.UniqueConstraint(
+                _GENERAL_OR_PRODUCT, condition=Q(in_force_at__isnull=True), name="one_criteria_draft_of_a_product"
+            ),
+        ]
 
     def __str__(self) -> str:
         return gettext("Criteria, version %(version)s") % {"version": self.version}
 
 
 class Criterion(models.Model):
-    """One question of a criteria set: required, or worth `weight` points towards the threshold."""
+    """One question of a criteria set: required, or worth `weight` points towards the threshold.
+
+    `rule` decides it from what is known: {"match": "all" or "any", "conditions": [{"field", "comparison", "value"}]},
+    read by `leads.comparisons` over the fields of `leads.known`; empty: asked by a person or by a questionnaire.
+    """
 
     criteria_set = models.ForeignKey(CriteriaSet, on_delete=models.CASCADE, related_name="criteria")
     key = models.SlugField(_("key"), max_length=50, help_text=_("Stays the same over all versions."))
     text = models.CharField(_("criterion"), max_length=200, validators=[validate_text])
     is_required = models.BooleanField(_("required"), default=True)
     weight = models.PositiveSmallIntegerField(_("points"), default=0)
+    rule = models.JSONField(_("rule"), default=dict, blank=True)
     position = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
@@ -73,9 +104,14 @@ class CriterionAnswer(models.Model):
         NO = "no", _("no")
         UNKNOWN = "unknown", _("unknown")
 
+    class Source(models.TextChoices):
+        PERSON = "person", _("asked by a person")
+        QUESTION = "question", _("from a questionnaire")
+
     lead = models.ForeignKey("leads.Lead", on_delete=models.CASCADE, related_name="answers", db_index=False)
     key = models.SlugField(max_length=50, db_index=False)
     value = models.CharField(max_length=7, choices=Value.choices)
+    source = models.CharField(max_length=8, choices=Source.choices, default=Source.PERSON)
     answered_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )
@@ -86,3 +122,57 @@ class CriterionAnswer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key}: {self.value}"
+
+
+class Approval(models.Model):
+    """One party's part in a round of approval of a criteria set: asked, reminded, decided.
+
+    `told_at` is when they were last told (asked or reminded); a task tells those whose `ask_at` is later.
+    """
+
+    class Side(models.TextChoices):
+        MARKETING = "marketing", _("marketing")
+        SALES = "sales", _("sales")
+        DIRECTOR = "director", _("director of marketing and sales")
+        GENERAL = "general", _("general director")
+        OTHER = "other", _("other party")
+
+    class Decision(models.TextChoices):
+        APPROVED = "approved", _("approved")
+        CHANGE = "change", _("asks for a change")
+
+    criteria_set = models.ForeignKey(CriteriaSet, on_delete=models.CASCADE, related_name="approvals")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="approvals")
+    side = models.CharField(_("side"), max_length=9, choices=Side.choices)
+    ask_at = models.DateTimeField(_("asked"))
+    told_at = models.DateTimeField(null=True, blank=True)
+    decision = models.CharField(_("decision"), max_length=8, choices=Decision.choices, blank=True, default="")
+    decided_at = models.DateTimeField(null=True, blank=True)
+    comment = models.TextField(_("comment"), max_length=2000, blank=True, validators=[validate_text])
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["criteria_set", "person"], name="one_approval_of_a_person"),
+            models.CheckConstraint(
+                condition=Q(decision="", decided_at__isnull=True) | (~Q(decision="") & Q(decided_at__isnull=False)),
+                name="approval_decided_with_a_date",
+            ),
+        ]
+
+
+class LeadJudgement(models.Model):
+    """What a version of the criteria said of a lead at a moment. Rows are only added: the old result stays beside."""
+
+    lead = models.ForeignKey("leads.Lead", on_delete=models.CASCADE, related_name="judgements", db_index=False)
+    criteria_set = models.ForeignKey(CriteriaSet, on_delete=models.PROTECT, related_name="+", db_index=False)
+    at = models.DateTimeField(_("when"))
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    is_met = models.BooleanField()
+    points = models.PositiveSmallIntegerField(default=0)
+    answers = models.JSONField(default=dict)  # criterion key → yes, no or unknown
+
+    class Meta:
+        indexes = [models.Index(fields=["lead", "-at"], name="judgement_of_lead")]

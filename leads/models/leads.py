@@ -27,6 +27,7 @@ class Stage(models.TextChoices):
     HANDED_OVER = "handed_over", _("Handed over")
     IN_WORK = "in_work", _("In work")
     RETURNED = "returned", _("Returned")
+    REFERRED = "referred", _("Referred to a partner")
     ACCEPTED = "accepted", _("Accepted (SAL)")
     DEMO = "demo", _("Demo")
     PROPOSAL = "proposal", _("Proposal")
@@ -55,7 +56,9 @@ FUNNEL = [
     Stage.CONTRACT,
     Stage.WON,
 ]
-WITH_MARKETING = [Stage.NEW, Stage.CONTACTED, Stage.BRIEFED, Stage.WARM, Stage.QUALIFIED, Stage.RETURNED]
+# Where a lead that was not heard from yet, or not long ago, waits for marketing's next call.
+TO_QUALIFY = [Stage.NEW, Stage.CONTACTED, Stage.BRIEFED]
+WITH_MARKETING = [*TO_QUALIFY, Stage.WARM, Stage.QUALIFIED, Stage.RETURNED, Stage.REFERRED]
 SELLING = [Stage.ACCEPTED, Stage.DEMO, Stage.PROPOSAL, Stage.CONTRACT]
 WITH_SALES = [Stage.HANDED_OVER, Stage.IN_WORK, *SELLING]
 
@@ -153,6 +156,7 @@ class Lead(models.Model):
     preferred_meeting_time = models.CharField(
         _("preferred meeting time"), max_length=200, blank=True, validators=[validate_text]
     )
+    agreed = models.CharField(_("agreed next step"), max_length=500, blank=True, validators=[validate_text])
     utm_source = models.CharField(max_length=300, blank=True, validators=[validate_text])
     utm_medium = models.CharField(max_length=300, blank=True, validators=[validate_text])
     utm_campaign = models.CharField(max_length=300, blank=True, validators=[validate_text])
@@ -168,6 +172,7 @@ class Lead(models.Model):
     handed_over_at = models.DateTimeField(null=True, blank=True, editable=False)
     in_work_at = models.DateTimeField(null=True, blank=True, editable=False)
     returned_at = models.DateTimeField(null=True, blank=True, editable=False)
+    referred_at = models.DateTimeField(null=True, blank=True, editable=False)
     accepted_at = models.DateTimeField(null=True, blank=True, editable=False)
     demo_at = models.DateTimeField(null=True, blank=True, editable=False)
     proposal_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -177,6 +182,17 @@ class Lead(models.Model):
     removed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     last_contact_at = models.DateTimeField(_("last contact"), null=True, blank=True, editable=False)
+    # Marketing's own clock: the first contact is due; how long it and the brief took, in seconds of working time.
+    response_due_at = models.DateTimeField(null=True, blank=True, editable=False)
+    response_flagged_at = models.DateTimeField(null=True, blank=True, editable=False)
+    response_seconds = models.PositiveIntegerField(null=True, blank=True, editable=False)
+    brief_seconds = models.PositiveIntegerField(null=True, blank=True, editable=False)
+    next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True, editable=False)
+    # A warm lead that came to meet the criteria: proposed as MQL; counted as nurtured once it was qualified.
+    proposed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    nurtured_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # What was known when it was handed over, as `leads.known` says it; null: not handed over, or not recorded.
+    known_at_handoff = models.JSONField(null=True, blank=True, editable=False)
     cold_at = models.DateTimeField(null=True, blank=True, editable=False)
     cold_flagged_at = models.DateTimeField(null=True, blank=True, editable=False)
 
@@ -215,6 +231,15 @@ class Lead(models.Model):
             models.Index(
                 fields=["cold_at"], name="lead_cold", condition=Q(cold_at__isnull=False, cold_flagged_at__isnull=True)
             ),
+            models.Index(
+                fields=["response_due_at"],
+                name="lead_untouched",
+                condition=Q(response_due_at__isnull=False, response_flagged_at__isnull=True),
+            ),
+            models.Index(
+                fields=["next_attempt_at", "id"], name="lead_next_attempt", condition=Q(next_attempt_at__isnull=False)
+            ),
+            models.Index(fields=["proposed_at"], name="lead_proposed", condition=Q(proposed_at__isnull=False)),
             *(
                 models.Index(
                     F(stage.reached_field).desc(),
@@ -281,6 +306,13 @@ class LeadEvent(models.Model):
         EDITED = "edited", _("Edited")
         NOTE = "note", _("Note")
         CRITERION = "criterion", _("Criterion answered")
+        ANSWERED = "answered", _("Questionnaire filled in")
+        JUDGED = "judged", _("Judged by the criteria")
+        CONSENT = "consent", _("Consent")
+        NURTURE = "nurture", _("Nurture step")
+        ATTEMPT_PLANNED = "attempt_planned", _("Next attempt agreed")
+        UNTOUCHED = "untouched", _("Nobody called in time")
+        ERASED = "erased", _("Personal data erased")
         ACTIVITY = "activity", _("Activity")
         CONTACTED = "contacted", _("First contact by marketing")
         BRIEFED = "briefed", _("Brief filled in")
@@ -291,6 +323,9 @@ class LeadEvent(models.Model):
         IN_WORK = "in_work", _("First contact by sales")
         ACCEPTED = "accepted", _("Accepted (SAL)")
         RETURNED = "returned", _("Rejected and returned")
+        REFERRED = "referred", _("Referred to a partner")
+        REFERRAL_CLOSED = "referral_closed", _("Heard back from the partner")
+        DEMAND = "demand", _("Asked for what we don't sell")
         MOVED = "moved", _("Moved to another stage")
         DEMO = "demo", _("Demo")
         PROPOSAL = "proposal", _("Proposal")
@@ -318,6 +353,7 @@ class LeadEvent(models.Model):
         Kind.IN_WORK,
         Kind.ACCEPTED,
         Kind.RETURNED,
+        Kind.REFERRED,
         Kind.MOVED,
         Kind.DEMO,
         Kind.PROPOSAL,

@@ -23,6 +23,7 @@ class Activity(models.Model):
         SENT = "sent", _("sent")
         NO_ANSWER = "no_answer", _("no answer")
         WRONG_NUMBER = "wrong_number", _("wrong number")
+        CALL_BACK = "call_back", _("call back later")
 
     CONTACT_OUTCOMES = {Outcome.REACHED, Outcome.SENT}
     # What can come of each, in the words that fit; the forms offer these.
@@ -31,6 +32,7 @@ class Activity(models.Model):
             Outcome.REACHED: _("reached"),
             Outcome.NO_ANSWER: _("no answer"),
             Outcome.WRONG_NUMBER: _("wrong number"),
+            Outcome.CALL_BACK: _("call back later"),
         },
         Kind.EMAIL: {Outcome.SENT: _("sent"), Outcome.REACHED: _("answered")},
         Kind.MEETING: {Outcome.REACHED: pgettext_lazy("meeting", "took place"), Outcome.NO_ANSWER: _("nobody came")},

@@ -50,6 +50,11 @@ class Agreement(models.Model):
     unreachable_attempts = models.PositiveSmallIntegerField(
         _("attempts on different days before “unreachable”"), default=3, validators=[MaxValueValidator(30)]
     )
+    response_hours = models.PositiveSmallIntegerField(
+        _("working hours to marketing's first contact"),
+        default=8,
+        validators=[MinValueValidator(1), MaxValueValidator(999)],
+    )
     note = models.CharField(_("what changed"), max_length=500, blank=True, validators=[validate_text])
     in_force_at = models.DateTimeField(_("in force from"), db_index=True)
     created_by = models.ForeignKey(

@@ -37,12 +37,18 @@ class Notification(models.Model):
         OVERDUE = "overdue", _("A clock is overdue")
         ESCALATED = "escalated", _("A clock is overdue in your team")
         COLD = "cold", _("A lead went cold")
+        UNTOUCHED = "untouched", _("Nobody called a new lead in time")
+        PROPOSED = "proposed", _("A warm lead meets the criteria")
+        APPROVAL = "approval", _("Your approval is asked for")
+        APPROVED = "approved", _("Criteria were approved by all")
+        CHANGE_ASKED = "change_asked", _("A change of the criteria is asked for")
 
     recipient = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notifications", db_index=False
     )
     kind = models.CharField(max_length=20, choices=Kind.choices)
-    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="notifications")
+    # None where it is about no lead; then `data` has `url`, the path of what it is about, and `about`, its name.
+    lead = models.ForeignKey(Lead, null=True, blank=True, on_delete=models.CASCADE, related_name="notifications")
     data = models.JSONField(default=dict)
     created_at = models.DateTimeField()
     read_at = models.DateTimeField(null=True, blank=True)
@@ -99,7 +105,7 @@ class Notification(models.Model):
             (_("Sales rep"), self.data.get("rep")),
             (_("Reason"), gettext(self.data["reason"]) if self.data.get("reason") else ""),
             (_("Amount"), self.data.get("amount")),
-            (_("Preferred meeting time"), self.lead.preferred_meeting_time if self.is_new_work else ""),
+            (_("Preferred meeting time"), self.lead.preferred_meeting_time if self.lead and self.is_new_work else ""),
             (_("Note"), self.data.get("note")),
         ]
         return [f"{label}: {value}" for label, value in facts if value]

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from accounts import access
 from accounts.models import User
 from leads import criteria
+from leads.known import of_lead
 from leads.models import Lead, LeadEvent, Reason, Stage
 from pipeline.assignment import next_rep
 from pipeline.models import Agreement, Handoff, Notification
@@ -50,7 +51,7 @@ def qualify(lead: Lead, *, by: User | None, at: datetime.datetime) -> None:
     """The lead meets the criteria in force: it becomes an MQL and remembers that version."""
     require(by, access.QUALIFY_LEADS, _("Only marketing qualifies leads."))
     lead = lock(lead)
-    in_force = criteria.CriteriaSet.objects.in_force(at)
+    in_force = criteria.CriteriaSet.objects.in_force(at, lead.product)
     if in_force is None:
         raise TransitionError(_("No criteria are in force, so nothing can be qualified. The director sets them."))
     judgement = criteria.judge(lead, at=at, criteria_set=in_force)
@@ -71,7 +72,7 @@ def keep_warm(lead: Lead, *, by: User | None, at: datetime.datetime) -> None:
     """Interested, but not a lead for sales yet: marketing keeps in touch."""
     require(by, access.QUALIFY_LEADS, _("Only marketing keeps leads warm."))
     lead = lock(lead)
-    lead.criteria_set = lead.criteria_set or criteria.CriteriaSet.objects.in_force(at)
+    lead.criteria_set = lead.criteria_set or criteria.CriteriaSet.objects.in_force(at, lead.product)
     move(lead, Stage.WARM, Kind.WARM, by=by, at=at)
 
 
@@ -88,6 +89,7 @@ def hand_over(lead: Lead, *, by: User | None, at: datetime.datetime, to: User | 
         raise TransitionError(_("%(rep)s doesn't work in sales.") % {"rep": rep})
     agreement = Agreement.objects.in_force(at)
     restart_cold_clock(lead, agreement, at)
+    lead.known_at_handoff = of_lead(lead).as_json()
     move(lead, Stage.HANDED_OVER, Kind.HANDED_OVER, by=by, at=at, rep=str(rep), how=how, note=note)
     handoff = Handoff.objects.create(
         lead=lead,

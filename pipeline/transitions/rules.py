@@ -26,8 +26,9 @@ class TransitionError(Exception):
 MOVES: dict[Stage, set[Stage]] = {
     Stage.CONTACTED: {Stage.NEW},
     Stage.BRIEFED: {Stage.NEW, Stage.CONTACTED, Stage.WARM, Stage.RETURNED},
-    Stage.WARM: {Stage.NEW, Stage.CONTACTED, Stage.BRIEFED, Stage.QUALIFIED, Stage.RETURNED},
-    Stage.QUALIFIED: {Stage.NEW, Stage.CONTACTED, Stage.BRIEFED, Stage.WARM, Stage.RETURNED},
+    Stage.WARM: {Stage.NEW, Stage.CONTACTED, Stage.BRIEFED, Stage.QUALIFIED, Stage.RETURNED, Stage.REFERRED},
+    Stage.QUALIFIED: {Stage.NEW, Stage.CONTACTED, Stage.BRIEFED, Stage.WARM, Stage.RETURNED, Stage.REFERRED},
+    Stage.REFERRED: {Stage.NEW, Stage.CONTACTED, Stage.BRIEFED, Stage.WARM, Stage.QUALIFIED, Stage.RETURNED},
     Stage.HANDED_OVER: {Stage.QUALIFIED},
     Stage.IN_WORK: {Stage.HANDED_OVER},
     Stage.RETURNED: {Stage.HANDED_OVER, Stage.IN_WORK},

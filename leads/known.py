@@ -1,0 +1,94 @@
+"""What is known of a lead when it is judged: named fields of contact, company and lead, and its answers.
+
+It is plain data, so that it can be kept as it stood at the handoff (`Lead.known_at_handoff`) and judged again later.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from leads.comparisons import Kind
+from leads.models import Answer, CriterionAnswer, Lead
+
+MOST_ANSWERS = 400  # of one lead, in one judgement
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """A field that a rule may ask about."""
+
+    name: str
+    label: str | Promise
+    kind: Kind
+    read: Callable[[Lead], object]
+
+
+def _company(field: str) -> Callable[[Lead], object]:
+    return lambda lead: getattr(lead.contact.company, field) if lead.contact.company else None
+
+
+FIELDS = {
+    field.name: field
+    for field in (
+        Field("contact.name", _("Name"), Kind.TEXT, lambda lead: lead.contact.name),
+        Field("contact.job_title", _("Position"), Kind.TEXT, lambda lead: lead.contact.job_title),
+        Field("contact.email", _("E-mail"), Kind.TEXT, lambda lead: lead.contact.email),
+        Field("contact.phone", _("Phone"), Kind.TEXT, lambda lead: lead.contact.shown_phone),
+        Field("company.name", _("Company"), Kind.TEXT, _company("name")),
+        Field("company.industry", _("Industry"), Kind.TEXT, _company("industry")),
+        Field("company.country", _("Country"), Kind.TEXT, _company("country")),
+        Field("company.city", _("City"), Kind.TEXT, _company("city")),
+        Field("company.employees", _("Employees"), Kind.NUMBER, _company("employees")),
+        Field("lead.product", _("Product"), Kind.TEXT, lambda lead: lead.product.name if lead.product else None),
+        Field("lead.channel", _("Channel"), Kind.TEXT, lambda lead: lead.campaign.channel.name),
+        Field("lead.campaign", _("Campaign"), Kind.TEXT, lambda lead: lead.campaign.name),
+        Field("lead.agreed", _("Agreed next step"), Kind.TEXT, lambda lead: lead.agreed),
+    )
+}
+ANSWER = "answer."  # and the question's key: its answer, as a field
+
+
+@dataclasses.dataclass
+class Known:
+    """`fields` by name, and by `answer.<question key>`; `answers` are what was said of criteria, by criterion key."""
+
+    fields: dict[str, object] = dataclasses.field(default_factory=dict)
+    answers: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def as_json(self) -> dict:
+        return {
+            "fields": {name: value for name, value in self.fields.items() if value not in (None, "", [])},
+            "answers": self.answers,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict) -> "Known":
+        return cls(fields=dict(data.get("fields", {})), answers=dict(data.get("answers", {})))
+
+
+def of_lead(lead: Lead) -> Known:
+    """Everything known now. Of a question answered twice the later answer counts."""
+    known = Known(fields={field.name: field.read(lead) for field in FIELDS.values()})
+    known.fields.update(answered(Answer.objects.filter(submission__lead=lead)))
+    known.answers = dict(CriterionAnswer.objects.filter(lead=lead).values_list("key", "value"))
+    return known
+
+
+def answered(answers: Iterable[Answer]) -> dict[str, object]:
+    """Answers by field name, JSON-ready; several options of one submission make a list."""
+    rows = answers
+    if hasattr(answers, "select_related"):
+        rows = answers.select_related("question", "option", "submission").order_by("submission__submitted_at", "pk")
+    found: dict[str, tuple[int, object]] = {}
+    for answer in list(rows)[:MOST_ANSWERS]:
+        name, value = f"{ANSWER}{answer.question.key}", answer.value
+        if answer.option_id is not None:
+            before = found.get(name)
+            keys = before[1] if before and before[0] == answer.submission_id and isinstance(before[1], list) else []
+            value = [*keys, value]
+        elif not isinstance(value, (bool, str)):
+            value = str(value)
+        found[name] = (answer.submission_id, value)
+    return {name: value for name, (_submission, value) in found.items()}
