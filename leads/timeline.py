@@ -22,6 +22,16 @@ SENTENCES: dict[Kind, tuple[str, str, str | Promise]] = {
     Kind.EDITED: ("pencil-square", "", _("changed the facts")),
     Kind.NOTE: ("chat-bubble-left", "", _("wrote a note")),
     Kind.CRITERION: ("clipboard-document-check", "", _("answered “%(criterion)s”: %(answer)s")),
+    Kind.ANSWERED: ("clipboard-document-list", "", _("filled in “%(questionnaire)s”")),
+    Kind.JUDGED: ("scale", "", _("judged the lead by criteria version %(criteria_version)s: %(verdict)s")),
+    Kind.CONSENT: ("hand-raised", "", _("%(step)s: %(purpose)s")),
+    Kind.NURTURE: ("sparkles", "", _("%(plan)s: %(step)s")),
+    Kind.ATTEMPT_PLANNED: ("clock", "", _("will try again on %(when)s")),
+    Kind.UNTOUCHED: ("exclamation-triangle", "overdue", _("told %(told)s: nobody called in time")),
+    Kind.ERASED: ("eye-slash", "", _("erased the personal data")),
+    Kind.REFERRED: ("arrow-top-right-on-square", "soon", _("referred the lead to %(partner)s")),
+    Kind.REFERRAL_CLOSED: ("arrow-uturn-left", "", _("heard back from %(partner)s: %(outcome)s")),
+    Kind.DEMAND: ("question-mark-circle", "", _("noted a request for “%(demand)s”, which we don't sell")),
     Kind.ACTIVITY: ("phone", "", _("%(activity)s: %(outcome)s")),
     Kind.CONTACTED: ("phone-arrow-up-right", "ok", _("made marketing's first contact")),
     Kind.BRIEFED: ("document-text", "ok", _("filled in the brief")),
@@ -61,6 +71,7 @@ OUTCOMES = {
     "sent": _("sent"),
     "no_answer": _("no answer"),
     "wrong_number": _("wrong number"),
+    "call_back": _("call back later"),
 }
 CLOCKS = {"first_contact": _("the first contact"), "verdict": _("the verdict")}
 FEEDBACK = {
