@@ -58,6 +58,54 @@ def due_at(start: datetime.datetime, days: int, *, working_days: bool, organisat
     return datetime.datetime.combine(day, local.time(), organisation.tzinfo).astimezone(datetime.UTC)
 
 
+def _office_hours(day: datetime.date, organisation: Organisation) -> tuple[datetime.datetime, datetime.datetime] | None:
+    """When the office opens and closes on `day`, in UTC; None on a free day.
+
+    In UTC, because a difference of two times of one zone ignores a change to daylight saving between them.
+    """
+    if not is_working_day(day, organisation.country):
+        return None
+    opens, closes = (
+        datetime.datetime.combine(day, time, organisation.tzinfo).astimezone(datetime.UTC)
+        for time in (organisation.office_opens_at, organisation.office_closes_at)
+    )
+    return opens, max(opens, closes)
+
+
+def working_seconds(start: datetime.datetime, end: datetime.datetime, organisation: Organisation) -> int:
+    """Seconds of office hours between two moments, on working days of the organisation's country and zone; 0 if none."""
+    day, last = start.astimezone(organisation.tzinfo).date(), end.astimezone(organisation.tzinfo).date()
+    start, end = start.astimezone(datetime.UTC), end.astimezone(datetime.UTC)
+    worked = datetime.timedelta()
+    while day <= last:
+        if hours := _office_hours(day, organisation):
+            worked += max(datetime.timedelta(), min(end, hours[1]) - max(start, hours[0]))
+        day += datetime.timedelta(days=1)
+    return int(worked.total_seconds())
+
+
+def after_working_hours(start: datetime.datetime, hours: int, organisation: Organisation) -> datetime.datetime:
+    """The first moment at which `hours` of office time have passed since `start`.
+
+    At the end of an office day that is the closing time, not the next opening.
+    """
+    left, day = datetime.timedelta(hours=hours), start.astimezone(organisation.tzinfo).date()
+    start = start.astimezone(datetime.UTC)
+    while True:
+        if office := _office_hours(day, organisation):
+            begins = max(start, office[0])
+            if begins + left <= office[1]:
+                return begins + left
+            left -= max(datetime.timedelta(), office[1] - begins)
+        day += datetime.timedelta(days=1)
+
+
+def is_office_time(at: datetime.datetime, organisation: Organisation) -> bool:
+    """Whether the office is open at that moment."""
+    office = _office_hours(at.astimezone(organisation.tzinfo).date(), organisation)
+    return office is not None and office[0] <= at < office[1]
+
+
 def clock_state(
     due: datetime.datetime, stopped: datetime.datetime | None, now: datetime.datetime, remind_days: int
 ) -> ClockState:
