@@ -19,7 +19,8 @@ from accounts import access
 from accounts.models import User
 from leads import contact_sync
 from leads.editing import StaleEdit, edit_contact
-from leads.models import Campaign, Company, Contact, ContactIdentity, Expense
+from leads.models import Campaign, Company, Consent, Contact, ContactIdentity, Expense
+from leads.models.consents import Purpose
 from leads.normalise import normalise_email, read_number, validate_text
 
 IF_MATCH = OpenApiParameter(
@@ -63,6 +64,17 @@ class ContactIdentitySerializer(serializers.ModelSerializer):
         fields = ["system", "external_id"]
 
 
+class ConsentSerializer(serializers.ModelSerializer):
+    """What the person agreed to, by purpose; `text_version` numbers the words of that purpose."""
+
+    text_version = serializers.IntegerField(source="text.version", default=None, read_only=True, allow_null=True)
+
+    class Meta:
+        model = Consent
+        fields = ["purpose", "text_version", "given_at", "source", "withdrawn_at", "withdrawn_in"]
+        read_only_fields = fields
+
+
 class ContactSerializer(serializers.ModelSerializer):
     """A person. `phone` takes any notation and gives E.164 where the number can be read."""
 
@@ -80,6 +92,9 @@ class ContactSerializer(serializers.ModelSerializer):
     )
     company_id = serializers.IntegerField(read_only=True, allow_null=True)
     identities = ContactIdentitySerializer(many=True, read_only=True)
+    consents = ConsentSerializer(many=True, read_only=True)
+    consent_at = serializers.SerializerMethodField(help_text="Since when the person agrees to be contacted.")
+    consent_source = serializers.SerializerMethodField(help_text="Where that was agreed.")
 
     class Meta:
         model = Contact
@@ -96,12 +111,25 @@ class ContactSerializer(serializers.ModelSerializer):
             "do_not_contact",
             "consent_at",
             "consent_source",
+            "consents",
             "identities",
             "version",
             "created_at",
             "updated_at",
         ]
-        read_only_fields = ["consent_at", "consent_source", "version", "created_at", "updated_at"]
+        read_only_fields = ["version", "created_at", "updated_at"]
+
+    def get_consent_at(self, contact: Contact) -> datetime.datetime | None:
+        consent = self._to_be_contacted(contact)
+        return consent.given_at if consent else None
+
+    def get_consent_source(self, contact: Contact) -> str:
+        consent = self._to_be_contacted(contact)
+        return consent.source if consent else ""
+
+    def _to_be_contacted(self, contact: Contact) -> Consent | None:
+        read = contact.consents.all()  # together for all contacts of the answer
+        return next((each for each in read if each.purpose == Purpose.CONTACT and each.is_valid), None)
 
     def changes(self) -> dict:
         """What the client wants changed, as `contact_sync` takes it."""
@@ -177,7 +205,11 @@ class ContactViewSet(viewsets.ReadOnlyModelViewSet):
     filterset_class = ContactFilter
 
     def get_queryset(self):
-        return Contact.objects.visible_to(self.request.user).select_related("company").prefetch_related("identities")
+        return (
+            Contact.objects.visible_to(self.request.user)
+            .select_related("company")
+            .prefetch_related("identities", "consents__text")
+        )
 
     def _answer(self, contact: Contact, code: int = status.HTTP_200_OK) -> Response:
         contact = self.get_queryset().get(pk=contact.pk)

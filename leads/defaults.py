@@ -2,10 +2,12 @@
 
 import datetime
 
+from django.utils.translation import gettext, override
 from django.utils.translation import gettext_noop as _
 
 from leads.criteria import put_in_force
-from leads.models import Channel, CriteriaSet, Reason
+from leads.models import Channel, ConsentText, CriteriaSet, Reason
+from leads.models.consents import Purpose
 
 # name, audience, whether its campaigns are events
 CHANNELS = [
@@ -43,6 +45,31 @@ CRITERIA = [
 ]
 POINTS_NEEDED = 2
 
+# purpose, words: to be replaced by the organisation's own, which a lawyer has read
+CONSENT_TEXTS = [
+    (
+        Purpose.CONTACT,
+        _(
+            "I agree that you keep what I have written here and contact me about my request by phone or e-mail. "
+            "I can withdraw this at any time."
+        ),
+    ),
+    (
+        Purpose.MAILING,
+        _(
+            "I agree to receive news, invitations to events and offers by e-mail. "
+            "Every message has a link to unsubscribe."
+        ),
+    ),
+    (
+        Purpose.SHARING,
+        _(
+            "I agree that you pass my request and my contact details on to a partner who can solve it, "
+            "and tell me who that is."
+        ),
+    ),
+]
+
 # kind, text, needs recorded attempts
 REASONS = [
     ("rejection", _("Unreachable"), True),
@@ -74,6 +101,17 @@ def create_defaults(*, at: datetime.datetime) -> None:
             Reason(kind=kind, text=text, needs_attempts=attempts, position=position)
             for position, (kind, text, attempts) in enumerate(REASONS)
         )
+    if not ConsentText.objects.exists():
+        ConsentText.objects.bulk_create(
+            ConsentText(purpose=purpose, version=1, text_en=words, text_ru=_in_russian(words), in_force_at=at)
+            for purpose, words in CONSENT_TEXTS
+        )
     if not CriteriaSet.objects.exists():
         rows = [{"key": k, "text": t, "is_required": r, "weight": w} for k, t, r, w in CRITERIA]
         put_in_force(rows, threshold=POINTS_NEEDED, note="", by=None, at=at)
+
+
+def _in_russian(words: str) -> str:
+    with override("ru"):
+        translated = gettext(words)
+    return "" if translated == words else translated

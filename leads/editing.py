@@ -20,7 +20,7 @@ from leads.registration import find_or_add_company
 
 LEAD_FIELDS = {"product", "other_products", "owner", "met_on", "preferred_meeting_time", "note"}
 CONTACT_FIELDS = {
-    "name", "job_title", "company", "email", "phone", "profile_url", "note", "do_not_contact", "consent",
+    "name", "job_title", "company", "email", "phone", "profile_url", "note", "do_not_contact",
 }  # fmt: skip
 COMPANY_FIELDS = {"name", "website", "industry", "country", "city", "employees"}
 
@@ -70,7 +70,7 @@ def edit_contact(
 ) -> Contact:
     """Write `changes` (names of CONTACT_FIELDS and their new values) to a contact.
 
-    `phone` is as typed, `company` a company or its name, `consent` whether it is given now.
+    `phone` is as typed, `company` a company or its name. What the person agreed to is recorded by `leads.consents`.
     Raises NotAllowed, and StaleEdit when `version` is given and isn't the contact's any more.
     """
     _require_editor(by)
@@ -88,9 +88,6 @@ def edit_contact(
         contact.set_phone(phone)
         if contact.shown_phone != before:
             written["phone"] = [before, contact.shown_phone]
-    if (consent := changes.pop("consent", None)) is not None and consent != (contact.consent_at is not None):
-        contact.consent_at, contact.consent_source = (at, _edit_by(by)) if consent else (None, "")
-        written["consent_at"] = [_text(not consent), _text(consent)]
     written |= _assign(contact, changes)
     if written:
         contact.save()
@@ -168,10 +165,6 @@ def _text(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(sorted(str(each) for each in value))
     return "" if value is None else str(value)
-
-
-def _edit_by(by: User | None) -> str:
-    return str(by) if by else ""
 
 
 def _who_edited(edits: models.QuerySet[LeadEvent]) -> str:

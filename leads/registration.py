@@ -9,7 +9,9 @@ from django.utils.translation import gettext as _
 
 from accounts import access
 from accounts.models import Organisation, User
+from leads import consents
 from leads.models import Campaign, Company, Contact, Lead, LeadEvent, Product
+from leads.models.consents import Purpose
 from leads.normalise import fold
 
 
@@ -24,6 +26,7 @@ class Person:
     job_title: str = ""
     profile_url: str = ""
     consent: bool = False
+    mailing_consent: bool = False
 
 
 @dataclasses.dataclass
@@ -43,11 +46,26 @@ def find_or_add_company(name: str) -> Company | None:
     return Company.objects.filter(folded_name=fold(name)).order_by("pk").first() or Company.objects.create(name=name)
 
 
-def find_or_add_contact(person: Person, *, at: datetime.datetime, consent_source: str) -> tuple[Contact, bool]:
+def find_or_add_contact(
+    person: Person, *, at: datetime.datetime, consent_source: str, by: User | None = None
+) -> tuple[Contact, bool]:
     """The contact with this e-mail or phone, its blank fields filled in, or a new one. True when it was known.
 
-    What is already known is never overwritten by what somebody typed in a hurry.
+    What is already known is never overwritten by what somebody typed in a hurry. What the person agreed to is recorded.
     """
+    contact, is_known = _known_or_new(person)
+    record_consents(contact, person, source=consent_source, by=by, at=at)
+    return contact, is_known
+
+
+def record_consents(contact: Contact, person: Person, *, source: str, by: User | None, at: datetime.datetime) -> None:
+    """Keep what the person agreed to while being registered; what isn't ticked withdraws nothing."""
+    for agreed, purpose in ((person.consent, Purpose.CONTACT), (person.mailing_consent, Purpose.MAILING)):
+        if agreed:
+            consents.give(contact, purpose, source=source, by=by, at=at)
+
+
+def _known_or_new(person: Person) -> tuple[Contact, bool]:
     contact = Contact.objects.select_for_update().same_as(email=person.email, phone=person.phone).order_by("pk").first()
     is_known = contact is not None
     contact = contact or Contact()
@@ -58,8 +76,6 @@ def find_or_add_contact(person: Person, *, at: datetime.datetime, consent_source
         contact.set_phone(person.phone)
     if contact.company_id is None:
         contact.company = find_or_add_company(person.company)
-    if person.consent and contact.consent_at is None:
-        contact.consent_at, contact.consent_source = at, consent_source[:200]
     contact.save()
     return contact, is_known
 
@@ -92,12 +108,13 @@ def register_lead(
         return Registered(done, is_new=False, is_known_contact=True)
     is_known = contact is not None
     if contact is None:
-        contact, is_known = find_or_add_contact(person, at=at, consent_source=str(campaign))
+        contact, is_known = _known_or_new(person)
     there = (
         Lead.objects.present().filter(contact=contact, campaign=campaign).order_by("pk").first() if is_known else None
     )
     if there:
         _register_again(there, product, other_products or [], submission_key, by=by, at=at, **details)
+        record_consents(contact, person, source=str(campaign), by=by, at=at)
         return Registered(there, is_new=False, is_known_contact=True)
     lead = Lead.objects.create(
         contact=contact,
@@ -112,6 +129,7 @@ def register_lead(
     if other_products:
         lead.other_products.set(other_products)
     LeadEvent.objects.record(lead, LeadEvent.Kind.REGISTERED, by=by, at=at, to_stage=lead.stage)
+    record_consents(contact, person, source=str(campaign), by=by, at=at)
     return Registered(lead, is_new=True, is_known_contact=is_known)
 
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _g
 from django.utils.translation import gettext_lazy as _
 
 from leads.models import Contact, Criterion, CriterionAnswer, Lead, LeadEvent, Stage
+from leads.models.consents import Purpose
 
 Kind = LeadEvent.Kind
 
@@ -73,6 +74,7 @@ OUTCOMES = {
     "wrong_number": _("wrong number"),
     "call_back": _("call back later"),
 }
+CONSENT_STEPS = {"given": _("recorded the consent"), "withdrawn": _("recorded the withdrawal of the consent")}
 CLOCKS = {"first_contact": _("the first contact"), "verdict": _("the verdict")}
 FEEDBACK = {
     "missing": _("What was missing"),
@@ -134,6 +136,9 @@ def _entry(event: LeadEvent, criterion_texts: dict[str, str]) -> Entry:
         words["outcome"] = OUTCOMES.get(str(data.get("outcome")), data.get("outcome"))
     elif event.kind in {Kind.WON, Kind.PAYMENT}:
         words["amount"], words["paid_on"] = _amount(data.get("amount")), _day(data.get("paid_on"))
+    elif event.kind == Kind.CONSENT:
+        words["step"] = CONSENT_STEPS.get(str(data.get("step")), "—")
+        words["purpose"] = Purpose(data["purpose"]).label if data.get("purpose") in Purpose.values else "—"
     elif event.kind == Kind.UNDONE:
         words["what"] = Kind(data["what"]).label if data.get("what") in Kind.values else "—"
     elif event.kind == Kind.EDITED:

@@ -135,7 +135,8 @@ class LeadRegistrationSerializer(serializers.Serializer):
     company = text(200)
     job_title = text(150)
     profile_url = serializers.URLField(max_length=300, required=False, allow_blank=True, default="")
-    consent = serializers.BooleanField(default=False)
+    consent = serializers.BooleanField(default=False, help_text="Agreed to be contacted about the request.")
+    mailing_consent = serializers.BooleanField(default=False, help_text="Agreed to news and invitations by e-mail.")
     product = serializers.PrimaryKeyRelatedField(queryset=Product.objects.all(), required=False, allow_null=True)
     owner = person(required=False, allow_null=True)
     note = text(5000)
@@ -218,7 +219,7 @@ class LeadViewSet(viewsets.ReadOnlyModelViewSet):
     def create(self, request: Request) -> Response:
         """Register a lead: 201 when it is new, 200 with the one that is there when it was registered before."""
         data = self._checked(LeadRegistrationSerializer)
-        fields = ("name", "email", "phone", "company", "job_title", "profile_url", "consent")
+        fields = ("name", "email", "phone", "company", "job_title", "profile_url", "consent", "mailing_consent")
         who = Person(**{field: data.pop(field) for field in fields})
         done = register_lead(data.pop("campaign"), who, by=request.user, at=timezone.now(), **data)
         return self._answer(done.lead, status.HTTP_201_CREATED if done.is_new else status.HTTP_200_OK)

@@ -28,13 +28,11 @@ class ContactForm(EditForm):
         validators=[validate_text],
         help_text=_("A company of this name is found, or added."),
     )
-    consent = forms.BooleanField(label=_("Agreed to be contacted"), required=False)
-
     profile_url = forms.URLField(
         label=_("Profile link"), required=False, max_length=300, assume_scheme="https", validators=[validate_text]
     )
 
-    field_order = ["name", "job_title", "company", "email", "phone", "profile_url", "consent", "do_not_contact", "note"]
+    field_order = ["name", "job_title", "company", "email", "phone", "profile_url", "do_not_contact", "note"]
 
     class Meta:
         model = Contact
@@ -46,7 +44,6 @@ class ContactForm(EditForm):
         self.initial |= {
             "phone": instance.shown_phone,
             "company": str(instance.company or ""),
-            "consent": instance.consent_at is not None,
         }
         self.fields["email"].validators.append(validate_text)
 

@@ -102,3 +102,7 @@ class Consent(models.Model):
 
     def __str__(self) -> str:
         return self.get_purpose_display()
+
+    @property
+    def is_valid(self) -> bool:
+        return self.given_at is not None and self.withdrawn_at is None

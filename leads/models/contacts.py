@@ -89,8 +89,6 @@ class Contact(models.Model):
     language = models.CharField(_("language"), max_length=5, blank=True, choices=[("en", "English"), ("ru", "Русский")])
     bounced_at = models.DateTimeField(_("e-mail bounced"), null=True, blank=True, editable=False)
     erased_at = models.DateTimeField(_("erased"), null=True, blank=True, editable=False)
-    consent_at = models.DateTimeField(_("consent given"), null=True, blank=True)
-    consent_source = models.CharField(_("consent given in"), max_length=200, blank=True, validators=[validate_text])
     search_text = models.TextField(editable=False, default="")
     version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)

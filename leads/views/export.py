@@ -4,13 +4,15 @@ import csv
 import datetime
 from collections.abc import Iterator
 
+from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts import access
 from leads.forms.leads import LeadFilter
-from leads.models import Channel, Lead, Stage
+from leads.models import Channel, Consent, Lead, Stage
+from leads.models.consents import Purpose
 from leads.models.leads import FUNNEL, LeadQuerySet
 from leads.spreadsheet import neutralise
 
@@ -25,7 +27,7 @@ COLUMNS = [
     ("phone_as_typed", "contact__phone_as_typed"),
     ("profile_url", "contact__profile_url"),
     ("do_not_contact", "contact__do_not_contact"),
-    ("consent_at", "contact__consent_at"),
+    ("consent_at", "consent_at"),
     ("stage", "stage"),
     ("campaign", "campaign__name"),
     ("channel", "campaign__channel"),
@@ -72,6 +74,8 @@ def _lines(leads: LeadQuerySet) -> Iterator[str]:
     writer = csv.writer(_Echo())
     yield "\ufeff"  # by this mark spreadsheets know UTF-8
     yield writer.writerow([name for name, _path in COLUMNS])
+    agreed = Consent.objects.valid().filter(contact=OuterRef("contact"), purpose=Purpose.CONTACT)
+    leads = leads.annotate(consent_at=Subquery(agreed.values("given_at")[:1]))
     lines: list[str] = []
     for row in leads.values_list(*(path for _name, path in COLUMNS)).iterator(chunk_size=2000):
         cells = list(row)

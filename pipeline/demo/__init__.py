@@ -10,7 +10,7 @@ from collections.abc import Callable
 from django.db import transaction
 
 from accounts.models import User
-from leads.models import Campaign, Company, Contact, CriterionAnswer, Lead, LeadEvent
+from leads.models import Campaign, Company, Consent, Contact, CriterionAnswer, Lead, LeadEvent
 from pipeline.bulk import Table, Writer, after_filling, set_aside_indexes
 from pipeline.demo.company import CAST, DOMAIN, PASSWORD, found
 from pipeline.demo.story import Tables, Teller
@@ -56,6 +56,7 @@ def load_demo(
     tables = Tables(
         company=Table(Company),
         contact=Table(Contact),
+        consent=Table(Consent),
         lead=Table(Lead),
         also_wanted=Table(Lead.other_products.through),
         answer=Table(CriterionAnswer),

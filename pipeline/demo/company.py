@@ -6,7 +6,8 @@ import random
 from decimal import Decimal
 
 from accounts.models import Organisation, Role, Team, User
-from leads.models import Campaign, Channel, CriteriaSet, Expense, Product, Reason
+from leads.models import Campaign, Channel, ConsentText, CriteriaSet, Expense, Product, Reason
+from leads.models.consents import Purpose
 from leads.normalise import fold
 from pipeline.defaults import create_defaults
 from pipeline.models import Agreement
@@ -96,6 +97,7 @@ class Company:
     criteria_set: CriteriaSet
     agreement: Agreement
     today: Campaign
+    consent_texts: dict[Purpose, ConsentText]
     calendar: list[Running] = dataclasses.field(default_factory=list)
 
 
@@ -123,6 +125,7 @@ def found(rng: random.Random, leads: int, at: datetime.datetime) -> Company:
         criteria_set,
         Agreement.objects.in_force(at),
         today=Campaign(),
+        consent_texts={Purpose(text.purpose): text for text in ConsentText.objects.order_by("version")},
     )
     _plan_campaigns(company, rng, leads, at.astimezone(organisation.tzinfo).date())
     return company

@@ -10,6 +10,7 @@ from typing import Any
 
 from accounts.models import User
 from leads.models import Campaign, LeadEvent, Reason, Stage
+from leads.models.consents import Purpose
 from leads.models.contacts import search_text
 from leads.models.leads import WITH_SALES
 from leads.normalise import fold
@@ -45,6 +46,7 @@ class NotYet(Exception):
 class Tables:
     company: Table
     contact: Table
+    consent: Table
     lead: Table
     also_wanted: Table
     answer: Table
@@ -326,11 +328,23 @@ class Story:
             phone_as_typed=phone,
             job_title=person.job_title,
             company_id=company_id,
-            consent_at=self.at,
-            consent_source=self.campaign.name,
             search_text=search_text(person.name, email, firm.name, phone, phone),
         )
+        self._consent(Purpose.CONTACT, contact)
+        if email and contact["id"] % 3:
+            self._consent(Purpose.MAILING, contact)
         return contact
+
+    def _consent(self, purpose: Purpose, contact: Row) -> None:
+        text = self.teller.company.consent_texts.get(purpose)
+        self.tables.consent.new(
+            contact_id=contact["id"],
+            purpose=purpose.value,
+            text_id=text.pk if text else None,
+            given_at=self.at,
+            source=self.campaign.name,
+            recorded_by_id=self.marketer.pk if self.campaign.channel.is_event else None,
+        )
 
     # --- Bookkeeping ---
 

@@ -3,8 +3,10 @@ import threading
 import pytest
 from django.db import connection, connections
 
+from leads import consents
 from leads.models import Contact, ContactIdentity
-from tests.factories import ContactFactory, a_lead
+from leads.models.consents import Purpose
+from tests.factories import NOON, ContactFactory, a_lead
 
 pytestmark = pytest.mark.django_db
 
@@ -173,3 +175,18 @@ def test_a_garbled_cursor_is_a_clear_error(mia, api):  # A1
 
 
 assert connection  # used by the skip condition above
+
+
+def test_the_api_shows_consents_in_as_many_queries_for_many_contacts(mia, api, django_assert_max_num_queries):  # A1
+    client = api(mia)
+    for _number in range(3):
+        consents.give(ContactFactory(), Purpose.CONTACT, source="Expo", at=NOON)
+    client.get("/api/v1/contacts/")
+    with django_assert_max_num_queries(12) as few:
+        row = client.get("/api/v1/contacts/").data["results"][0]
+    assert (row["consent_source"], row["consents"][0]["purpose"]) == ("Expo", "contact")
+    assert row["consent_at"] in {NOON, NOON.isoformat()}
+    for _number in range(5):
+        consents.give(ContactFactory(), Purpose.CONTACT, source="Expo", at=NOON)
+    with django_assert_max_num_queries(len(few)):
+        client.get("/api/v1/contacts/")

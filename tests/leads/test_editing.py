@@ -5,7 +5,7 @@ import pytest
 from accounts.access import NotAllowed
 from leads.editing import StaleEdit, add_note, edit_company, edit_contact, edit_lead, lead_version
 from leads.models import Company, Lead, LeadEvent
-from tests.factories import NOON, CompanyFactory, ContactFactory, ProductFactory, a_lead, days
+from tests.factories import NOON, CompanyFactory, ContactFactory, ProductFactory, a_lead
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +33,7 @@ def test_an_edit_says_what_was_and_what_is(mia, dan):
 def test_saving_the_same_again_writes_nothing(mia):
     lead = a_lead(by=mia, note="Tea")
     edit_lead(lead, {"note": "Tea", "owner": mia, "other_products": []}, by=mia, at=NOON)
-    contact = edit_contact(lead.contact, {"name": lead.contact.name, "phone": "", "consent": False}, by=mia, at=NOON)
+    contact = edit_contact(lead.contact, {"name": lead.contact.name, "phone": ""}, by=mia, at=NOON)
     assert _edits(lead) == []
     assert contact.version == lead.contact.version
 
@@ -90,15 +90,6 @@ def test_a_phone_is_kept_readable_and_a_company_is_found_by_name(mia):
     contact.refresh_from_db()
     assert contact.company is None
     assert [list(change) for change in _edits(lead)] == [["phone", "company"], ["company"], ["company"]]
-
-
-def test_consent_is_kept_with_its_time_and_taken_back(mia):  # L13
-    contact = edit_contact(ContactFactory(), {"consent": True}, by=mia, at=NOON)
-    assert (contact.consent_at, contact.consent_source) == (NOON, "Mia")
-    contact = edit_contact(contact, {"consent": True}, by=mia, at=NOON + days(1))
-    assert contact.consent_at == NOON
-    contact = edit_contact(contact, {"consent": False}, by=mia, at=NOON + days(2))
-    assert (contact.consent_at, contact.consent_source) == (None, "")
 
 
 @pytest.mark.parametrize("who", ["vera", "ada"])

@@ -5,8 +5,9 @@ import pytest
 from django.db import DatabaseError, transaction
 from django.urls import reverse
 
-from leads import timeline
+from leads import consents, timeline
 from leads.models import Contact, CriterionAnswer, Lead, LeadEvent, Stage
+from leads.models.consents import Purpose
 from pipeline import transitions
 from tests.factories import (
     NOON,
@@ -108,7 +109,7 @@ def test_older_events_come_in_pages(browser, mia):
 def test_the_page_costs_the_same_whatever_happened(browser, mia, django_assert_max_num_queries):
     lead = meet_criteria(a_lead(by=mia))
     browser.get(_url("lead_detail", lead))
-    with django_assert_max_num_queries(13) as few:
+    with django_assert_max_num_queries(14) as few:
         browser.get(_url("lead_detail", lead))
     for number in range(28):
         LeadEvent.objects.record(lead, LeadEvent.Kind.NOTE, by=mia, at=NOON, note=str(number))
@@ -204,7 +205,7 @@ def test_a_lead_is_added_by_form_with_all_that_is_known_of_it(browser, mia):
     assert response["Location"] == _url("lead_detail", lead)
     contact = lead.contact
     assert (contact.email, contact.phone, str(contact.company)) == ("anna@client.example", "+12005550143", "Acme")
-    assert (contact.profile_url, contact.consent_at is not None) == ("https://social.example/anna", True)
+    assert (contact.profile_url, consents.agreed(contact, Purpose.CONTACT)) == ("https://social.example/anna", True)
     assert (lead.product, list(lead.other_products.all()), lead.owner) == (one, [two], mia)
     assert (lead.utm_source, lead.source_details) == ("newsletter", {"page": "/pricing"})
     assert (lead.preferred_meeting_time, lead.note, str(lead.met_on)) == ("mornings", "Tea", "2026-03-02")

@@ -9,6 +9,7 @@ from django.utils import timezone
 from accounts.models import Organisation
 from leads.forms.stand import StandForm
 from leads.models import Contact, Lead, LeadEvent
+from leads.models.consents import Purpose
 from tests import factories
 from tests.factories import NOON, days
 
@@ -61,8 +62,8 @@ def test_a_visitor_becomes_a_lead_with_all_that_was_typed(as_user, mia, event): 
     assert lead.met_on == timezone.localdate()
     contact = lead.contact
     assert (contact.email, contact.phone, contact.job_title) == ("anna@client.example", "+4930123456", "CTO")
-    assert (contact.company.name, contact.consent_source) == ("Acme", "Expo")
-    assert contact.consent_at is not None
+    consent = contact.consents.valid().get(purpose=Purpose.CONTACT)
+    assert (contact.company.name, consent.source, consent.recorded_by) == ("Acme", "Expo", mia)
 
 
 @pytest.mark.parametrize("typed", [{"name": "Anna"}, {"name": "", "phone": "12"}, {"name": "", "email": "a@b.example"}])
