@@ -2,7 +2,7 @@ from leads.models.campaigns import Campaign, Expense
 from leads.models.catalogue import Channel, Product, Reason
 from leads.models.consents import Consent, ConsentText, Purpose
 from leads.models.contacts import Company, Contact, ContactIdentity
-from leads.models.criteria import Approval, CriteriaSet, Criterion, CriterionAnswer, LeadJudgement
+from leads.models.criteria import Approval, ApprovalRound, CriteriaSet, Criterion, CriterionAnswer, LeadJudgement
 from leads.models.demand import DemandRequest, Partner, Referral, UnmetDemand
 from leads.models.erasures import Erasure, RetentionRule
 from leads.models.leads import Lead, LeadEvent, Stage
@@ -11,6 +11,7 @@ from leads.models.questionnaires import Answer, Option, Question, Questionnaire,
 __all__ = [
     "Answer",
     "Approval",
+    "ApprovalRound",
     "Campaign",
     "Channel",
     "Company",

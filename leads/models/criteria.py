@@ -9,6 +9,7 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User
 from leads.models.catalogue import Product
 from leads.normalise import validate_text
 
@@ -26,8 +27,8 @@ class CriteriaSetQuerySet(models.QuerySet["CriteriaSet"]):
 class CriteriaSet(models.Model):
     """One version of the criteria, of one product or general.
 
-    A draft (`in_force_at` is null) is edited until its round of approval begins (`round_started_at`); when all parties
-    have approved, it comes into force and is never changed again.
+    A draft (`in_force_at` is null) is edited, except while a round of approval is open; when all parties have approved,
+    it comes into force at `in_force_at`, perhaps in the future, and is never changed again.
     """
 
     product = models.ForeignKey(
@@ -43,13 +44,16 @@ class CriteriaSet(models.Model):
         _("points needed"), default=0, help_text=_("Sum of the weights of met weighted criteria, at least.")
     )
     note = models.CharField(_("what changed"), max_length=500, blank=True, validators=[validate_text])
-    wanted_from = models.DateTimeField(_("wanted in force from"), null=True, blank=True)
-    round_started_at = models.DateTimeField(_("round of approval begun"), null=True, blank=True)
     in_force_at = models.DateTimeField(_("in force from"), null=True, blank=True, db_index=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
-    revision = models.PositiveIntegerField(default=1, editable=False)  # of a draft: a stale edit is refused
+    # Of a draft: who saved it last, and how often it was saved; a stale edit is refused.
+    edited_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+", editable=False
+    )
+    edited_at = models.DateTimeField(null=True, blank=True, editable=False)
+    revision = models.PositiveIntegerField(default=1, editable=False)
 
     objects = CriteriaSetQuerySet.as_manager()
 
@@ -63,7 +67,14 @@ class CriteriaSet(models.Model):
         ]
 
     def __str__(self) -> str:
+        if self.product:
+            words = gettext("Criteria of %(product)s, version %(version)s")
+            return words % {"product": self.product, "version": self.version}
         return gettext("Criteria, version %(version)s") % {"version": self.version}
+
+    @property
+    def is_draft(self) -> bool:
+        return self.in_force_at is None
 
 
 class Criterion(models.Model):
@@ -124,6 +135,57 @@ class CriterionAnswer(models.Model):
         return f"{self.key}: {self.value}"
 
 
+class ApprovalRound(models.Model):
+    """One time that a draft was put to its parties. It ends when all have approved, when one asks for a change, or when
+    it is withdrawn; the draft is then edited and put to the next round. Rounds are kept, with what they were about.
+    """
+
+    class Outcome(models.TextChoices):
+        OPEN = "", _("open")
+        APPROVED = "approved", _("approved by all")
+        CHANGE = "change", _("a change was asked for")
+        WITHDRAWN = "withdrawn", _("withdrawn")
+
+    criteria_set = models.ForeignKey(CriteriaSet, on_delete=models.CASCADE, related_name="rounds")
+    number = models.PositiveSmallIntegerField(_("round"))
+    started_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    started_at = models.DateTimeField(_("begun"))
+    wanted_from = models.DateTimeField(_("wanted in force from"), null=True, blank=True)
+    terms = models.JSONField(default=dict)  # what was put to the vote: the threshold and the criteria, as data
+    outcome = models.CharField(_("outcome"), max_length=9, choices=Outcome.choices, blank=True, default="")
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    told_at = models.DateTimeField(null=True, blank=True)  # when its parties were told the outcome
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["criteria_set", "number"], name="approval_round_number"),
+            models.UniqueConstraint(
+                fields=["criteria_set"], condition=Q(ended_at__isnull=True), name="one_open_round_of_a_draft"
+            ),
+            models.CheckConstraint(
+                condition=Q(outcome="", ended_at__isnull=True) | (~Q(outcome="") & Q(ended_at__isnull=False)),
+                name="approval_round_ends_with_an_outcome",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["ended_at"], name="approval_round_to_tell", condition=Q(told_at__isnull=True) & ~Q(outcome="")
+            )
+        ]
+
+    @property
+    def is_open(self) -> bool:
+        return self.ended_at is None
+
+
+class ApprovalQuerySet(models.QuerySet["Approval"]):
+    def asked_of(self, user: User) -> "ApprovalQuerySet":
+        """What waits for this person's decision."""
+        return self.filter(person=user, decision="", round__ended_at__isnull=True)
+
+
 class Approval(models.Model):
     """One party's part in a round of approval of a criteria set: asked, reminded, decided.
 
@@ -141,7 +203,7 @@ class Approval(models.Model):
         APPROVED = "approved", _("approved")
         CHANGE = "change", _("asks for a change")
 
-    criteria_set = models.ForeignKey(CriteriaSet, on_delete=models.CASCADE, related_name="approvals")
+    round = models.ForeignKey(ApprovalRound, on_delete=models.CASCADE, related_name="approvals")
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="approvals")
     side = models.CharField(_("side"), max_length=9, choices=Side.choices)
     ask_at = models.DateTimeField(_("asked"))
@@ -150,10 +212,12 @@ class Approval(models.Model):
     decided_at = models.DateTimeField(null=True, blank=True)
     comment = models.TextField(_("comment"), max_length=2000, blank=True, validators=[validate_text])
 
+    objects = ApprovalQuerySet.as_manager()
+
     class Meta:
         ordering = ["pk"]
         constraints = [
-            models.UniqueConstraint(fields=["criteria_set", "person"], name="one_approval_of_a_person"),
+            models.UniqueConstraint(fields=["round", "person"], name="one_approval_of_a_person"),
             models.CheckConstraint(
                 condition=Q(decision="", decided_at__isnull=True) | (~Q(decision="") & Q(decided_at__isnull=False)),
                 name="approval_decided_with_a_date",
