@@ -22,6 +22,7 @@ class OutboxBackend(BaseEmailBackend):
                 subject=" ".join(message.subject.split()),
                 text=str(message.body),
                 html=next((body for body, kind in getattr(message, "alternatives", []) if kind == "text/html"), ""),
+                headers=dict(message.extra_headers),
                 created_at=now,
                 next_attempt_at=now,
             )

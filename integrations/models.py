@@ -70,14 +70,20 @@ class OutboxMessage(models.Model):
     def succeed(self, *, at: datetime.datetime) -> None:
         OutboxMessage.objects.filter(pk=self.pk).update(sent_at=at, failed_at=None, leased_until=None, last_error="")
 
-    def fail(self, error: str, *, at: datetime.datetime, retry_in: datetime.timedelta | None) -> None:
-        """Note a failed attempt; without `retry_in` it was the last one. A lease that somebody else has is theirs."""
+    def fail(
+        self, error: str, *, at: datetime.datetime, retry_in: datetime.timedelta | None, bounced: bool = False
+    ) -> None:
+        """Note a failed attempt; without `retry_in` it was the last one. A lease that somebody else has is theirs.
+
+        `bounced`: the receiver's server refused the address for good.
+        """
         mine = OutboxMessage.objects.waiting().filter(pk=self.pk, leased_until=self.leased_until)
         mine.update(
             leased_until=None,
             last_error=error[:2000],
             failed_at=at if retry_in is None else None,
             next_attempt_at=at + (retry_in or datetime.timedelta(0)),
+            bounced_at=at if bounced else None,
         )
 
 

@@ -7,7 +7,8 @@ that expires, and the mail goes out again under the same Message-ID: at least on
 import datetime
 import logging
 import random
-from collections.abc import Callable
+import smtplib
+from collections.abc import Callable, Mapping
 from email.utils import parseaddr
 
 from django.conf import settings
@@ -28,6 +29,39 @@ LONGEST_WAIT = datetime.timedelta(hours=6)
 MOST_ATTEMPTS = 20  # with the waits above: about three days
 
 
+def write(
+    to: str,
+    subject: str,
+    text: str,
+    *,
+    at: datetime.datetime,
+    headers: Mapping[str, str] | None = None,
+    dedup_key: str | None = None,
+) -> OutboxMessage:
+    """Put a mail to one person into the outbox, in the caller's transaction; it leaves once that has committed.
+
+    `headers` are added to those of every mail. A second mail with the same `dedup_key` raises IntegrityError: it would
+    be sent twice.
+    """
+    message = OutboxMessage.objects.create(
+        dedup_key=dedup_key,
+        sender=settings.DEFAULT_FROM_EMAIL,
+        recipients=[to],
+        subject=one_line(subject),
+        text=text,
+        headers={name: one_line(value) for name, value in (headers or {}).items()},
+        created_at=at,
+        next_attempt_at=at,
+    )
+    wake()
+    return message
+
+
+def one_line(text: str) -> str:
+    """Text fit for a header: no line break can begin another one."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
 def deliver(*, clock: Callable[[], datetime.datetime]) -> int:
     """Send what is due, one after the other, until nothing is or the run's time is over. Returns how many were sent."""
     ends_at, sent = clock() + RUN_FOR, 0
@@ -42,6 +76,13 @@ def deliver(*, clock: Callable[[], datetime.datetime]) -> int:
 def _attempt(message: OutboxMessage, clock: Callable[[], datetime.datetime]) -> bool:
     try:
         _send(message)
+    except smtplib.SMTPRecipientsRefused as error:
+        log.warning("mail %s was refused: %r", message.message_id, error)
+        bounced = is_bounce(error)
+        gives_up = bounced or message.attempts >= MOST_ATTEMPTS
+        wait = None if gives_up else retry_in(message.attempts)
+        message.fail(str(error), at=clock(), retry_in=wait, bounced=bounced)
+        return False
     except Exception as error:  # whatever a mail server or a bad address brings up: the other mails must go out
         gives_up = message.attempts >= MOST_ATTEMPTS
         log.warning("mail %s wasn't sent at attempt %s: %r", message.message_id, message.attempts, error)
@@ -58,12 +99,30 @@ def _send(message: OutboxMessage) -> None:
         message.text,
         message.sender,
         message.recipients,
-        headers={"Message-ID": f"<{message.message_id}@{domain}>", "Auto-Submitted": "auto-generated"},
+        headers={
+            **message.headers,
+            "Message-ID": f"<{message.message_id}@{domain}>",
+            "Auto-Submitted": "auto-generated",
+        },
         connection=get_connection(settings.DELIVERY_EMAIL_BACKEND),
     )
     if message.html:
         mail.attach_alternative(message.html, "text/html")
     mail.send()
+
+
+def is_bounce(refusal: smtplib.SMTPRecipientsRefused) -> bool:
+    """Whether the server refused every address for good (5xx, RFC 5321), so that trying again is of no use.
+
+    5.7.x (RFC 3463) refuses us, not the address: a server that doesn't relay for us must not make everybody's address
+    look dead.
+    """
+    answers = refusal.recipients.values()
+    return bool(answers) and all(500 <= code < 600 and not _words(said).startswith("5.7.") for code, said in answers)
+
+
+def _words(said: bytes | str) -> str:
+    return (said.decode(errors="replace") if isinstance(said, bytes) else str(said)).strip()
 
 
 def retry_in(attempts: int) -> datetime.timedelta:

@@ -127,6 +127,8 @@ def _apply(contact: Contact, item: dict, companies: dict[str, Company], country:
     for field in FIELDS:
         if field in item:
             setattr(contact, field, item[field])
+    if contact.email != before[FIELDS.index("email")]:
+        contact.bounced_at = None  # the new address may well work
     if "phone" in item and item["phone"] not in {contact.phone, contact.phone_as_typed}:
         contact.set_phone(item["phone"], country)
     if "company" in item:
@@ -154,7 +156,16 @@ def _write(contacts: dict[str, Contact], status: dict[str, str], at: datetime.da
         changed,
         update_conflicts=True,
         unique_fields=["id"],
-        update_fields=[*FIELDS, "phone", "phone_as_typed", "company", "search_text", "version", "updated_at"],
+        update_fields=[
+            *FIELDS,
+            "phone",
+            "phone_as_typed",
+            "company",
+            "bounced_at",
+            "search_text",
+            "version",
+            "updated_at",
+        ],
     )
     written = Contact.objects.filter(pk=OuterRef("contact_id")).values("search_text")
     Lead.objects.filter(contact_id__in=renamed).update(search_text=Subquery(written))

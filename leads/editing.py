@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from accounts import access
 from accounts.models import User
 from leads.models import Company, Contact, Lead, LeadEvent
+from leads.normalise import normalise_email
 from leads.registration import find_or_add_company
 
 LEAD_FIELDS = {"product", "other_products", "owner", "met_on", "preferred_meeting_time", "note"}
@@ -89,6 +90,8 @@ def edit_contact(
         if contact.shown_phone != before:
             written["phone"] = [before, contact.shown_phone]
     written |= _assign(contact, changes)
+    if "email" in written and normalise_email(contact.email) != written["email"][0]:
+        contact.bounced_at = None  # the new address may well work
     if written:
         contact.save()
         LeadEvent.objects.bulk_create(
@@ -102,6 +105,28 @@ def edit_contact(
             for lead in contact.leads.only("pk")
         )
     return contact
+
+
+@transaction.atomic
+def note_bounce(contact: Contact, *, by: User | None, at: datetime.datetime, bounced: bool = True) -> None:
+    """Keep that mails to the contact's address come back, or that they arrive again. Saying so twice changes nothing.
+
+    Raises NotAllowed.
+    """
+    if not access.may(by, access.QUALIFY_LEADS):
+        raise access.NotAllowed(_("Only marketing notes that a mail bounced."))
+    contact = Contact.objects.select_for_update().get(pk=contact.pk)
+    if (contact.bounced_at is not None) == bounced or (bounced and not contact.email):
+        return
+    contact.bounced_at = at if bounced else None
+    contact.save(update_fields=["bounced_at"])
+    written = {"bounced_at": [_text(not bounced), _text(bounced)]}
+    LeadEvent.objects.bulk_create(
+        LeadEvent(
+            lead=lead, kind=LeadEvent.Kind.EDITED, at=at, actor=by, data={"record": "contact", "changes": written}
+        )
+        for lead in contact.leads.only("pk")
+    )
 
 
 @transaction.atomic

@@ -240,6 +240,7 @@ class Lead(models.Model):
                 fields=["next_attempt_at", "id"], name="lead_next_attempt", condition=Q(next_attempt_at__isnull=False)
             ),
             models.Index(fields=["proposed_at"], name="lead_proposed", condition=Q(proposed_at__isnull=False)),
+            models.Index(fields=["-nurtured_at", "-id"], name="lead_nurtured", condition=Q(nurtured_at__isnull=False)),
             *(
                 models.Index(
                     F(stage.reached_field).desc(),

@@ -151,6 +151,10 @@ class Enrolment(models.Model):
         LEFT_WARM = "left_warm", _("is not warm any more")
         BY_HAND = "by_hand", _("taken out by hand")
 
+    class Hold(models.TextChoices):
+        QUIET = "quiet", _("quiet hours")
+        CAP = "cap", _("enough mailings for this week")
+
     plan = models.ForeignKey(NurturePlan, on_delete=models.PROTECT, related_name="enrolments")
     lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="enrolments")
     entered_at = models.DateTimeField(_("entered"))
@@ -159,6 +163,7 @@ class Enrolment(models.Model):
     )
     next_step = models.ForeignKey(NurtureStep, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     next_due_at = models.DateTimeField(null=True, blank=True)
+    held_by = models.CharField(max_length=5, choices=Hold.choices, blank=True, default="")  # why the next step waits
     ended_at = models.DateTimeField(_("left"), null=True, blank=True)
     end = models.CharField(_("why it left"), max_length=12, choices=End.choices, blank=True, default="")
 
@@ -188,7 +193,7 @@ class StepRun(models.Model):
         SENT = "sent", _("sent")
         TASK_OPENED = "task_opened", _("task opened")
         NO_CONSENT = "no_consent", _("skipped: may not be mailed")
-        NO_EVENT = "no_event", _("skipped: no event is coming")
+        NO_EVENT = "no_event", _("skipped: no event to invite to")
 
     enrolment = models.ForeignKey(Enrolment, on_delete=models.CASCADE, related_name="runs")
     step = models.ForeignKey(NurtureStep, on_delete=models.PROTECT, related_name="runs")
@@ -196,10 +201,11 @@ class StepRun(models.Model):
     result = models.CharField(max_length=12, choices=Result.choices)
     message = models.ForeignKey(OutboxMessage, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     task = models.ForeignKey(Task, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    campaign = models.ForeignKey(Campaign, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     bounced_at = models.DateTimeField(null=True, blank=True)
     replied_at = models.DateTimeField(null=True, blank=True)
     opted_out_at = models.DateTimeField(null=True, blank=True)
-    registered_at = models.DateTimeField(null=True, blank=True)  # came to the event it invited to
+    registered_at = models.DateTimeField(null=True, blank=True)  # came to `campaign`, which it invited to
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["enrolment", "step"], name="each_step_once")]

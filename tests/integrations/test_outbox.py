@@ -1,6 +1,7 @@
 """Mails leave through the outbox: none lost, none stops another, and twice only when a worker was killed midway."""
 
 import datetime
+import smtplib
 import socket
 import threading
 import time
@@ -8,9 +9,9 @@ import time
 import pytest
 from celery import current_app
 from django.core import mail
-from django.core.mail import send_mail
+from django.core.mail import EmailMessage, send_mail
 from django.core.mail.backends.base import BaseEmailBackend
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from integrations import outbox
 from integrations.models import OutboxMessage
@@ -53,6 +54,15 @@ class SlowBackend(PickyBackend):
     def send_messages(self, email_messages):
         time.sleep(0.02)
         return super().send_messages(email_messages)
+
+
+class RefusingBackend(BaseEmailBackend):
+    """A mail server that gives `answer` to every address."""
+
+    answer = (550, b"5.1.1 no such mailbox")
+
+    def send_messages(self, email_messages):
+        raise smtplib.SMTPRecipientsRefused({message.to[0]: self.answer for message in email_messages})
 
 
 @pytest.fixture(autouse=True)
@@ -126,6 +136,58 @@ def test_a_mail_that_never_goes_is_given_up_after_about_three_days(settings):
     assert message.attempts == MOST_ATTEMPTS
     assert datetime.timedelta(days=2) < message.failed_at - NOON < datetime.timedelta(days=4.5)
     assert deliver(clock=Clock(NOON + datetime.timedelta(days=30))) == 0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("answer", "is_bounce"),
+    [
+        ((550, b"5.1.1 no such mailbox"), True),
+        ((553, b"unknown user"), True),
+        ((550, "5.2.1 mailbox disabled"), True),
+        ((450, b"4.2.1 try later"), False),
+        ((554, b"5.7.1 relay access denied"), False),  # that is about us
+    ],
+)
+def test_an_address_refused_for_good_is_given_up_at_once_as_bounced(settings, monkeypatch, answer, is_bounce):  # L9
+    settings.DELIVERY_EMAIL_BACKEND = f"{__name__}.RefusingBackend"
+    monkeypatch.setattr(RefusingBackend, "answer", answer)
+    message = write("gone@example.com")
+    deliver(clock=Clock())
+    message.refresh_from_db()
+    assert message.attempts == 1
+    assert (message.bounced_at, message.failed_at) == ((NOON, NOON) if is_bounce else (None, None))
+
+
+@pytest.mark.django_db
+def test_a_mails_own_headers_are_sent_and_none_can_smuggle_in_another():  # L9
+    outbox.write(
+        "eve@client.example",
+        "Hello\r\nBcc: all@client.example",
+        "Text",
+        at=NOON,
+        headers={"List-Unsubscribe": "<https://x.example/u>\nBcc: all@client.example", "Message-ID": "<mine>"},
+    )
+    assert deliver(clock=Clock()) == 1
+    (sent,) = mail.outbox
+    assert sent.message()["Bcc"] is None
+    assert sent.subject == "Hello Bcc: all@client.example"
+    assert sent.extra_headers["List-Unsubscribe"] == "<https://x.example/u> Bcc: all@client.example"
+    assert sent.extra_headers["Message-ID"] != "<mine>"
+
+
+@pytest.mark.django_db
+def test_the_backend_keeps_a_mails_headers():
+    EmailMessage("A lead", "Text", None, ["sam@example.com"], headers={"Reply-To": "mia@example.com"}).send()
+    assert OutboxMessage.objects.get().headers == {"Reply-To": "mia@example.com"}
+
+
+@pytest.mark.django_db
+def test_the_same_key_is_never_written_twice():  # L9
+    outbox.write("eve@client.example", "One", "Text", at=NOON, dedup_key="nurture:1:1")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        outbox.write("eve@client.example", "One", "Text", at=NOON, dedup_key="nurture:1:1")
+    assert OutboxMessage.objects.count() == 1
 
 
 def test_the_wait_after_a_failure_doubles_up_to_a_limit_and_is_never_the_same_for_all():
