@@ -46,6 +46,22 @@ def find_or_add_company(name: str) -> Company | None:
     return Company.objects.filter(folded_name=fold(name)).order_by("pk").first() or Company.objects.create(name=name)
 
 
+def fill_in(contact: Contact, person: Person) -> bool:
+    """Set the fields of `contact` that were blank, without saving it. True when that changed something."""
+    filled = False
+    for field in ("name", "email", "job_title", "profile_url"):
+        if not getattr(contact, field) and getattr(person, field):
+            setattr(contact, field, getattr(person, field))
+            filled = True
+    if not contact.shown_phone and person.phone.strip():
+        contact.set_phone(person.phone)
+        filled = True
+    if contact.company_id is None and (company := find_or_add_company(person.company)):
+        contact.company = company
+        filled = True
+    return filled
+
+
 def find_or_add_contact(
     person: Person, *, at: datetime.datetime, consent_source: str, by: User | None = None
 ) -> tuple[Contact, bool]:
@@ -69,13 +85,7 @@ def _known_or_new(person: Person) -> tuple[Contact, bool]:
     contact = Contact.objects.select_for_update().same_as(email=person.email, phone=person.phone).order_by("pk").first()
     is_known = contact is not None
     contact = contact or Contact()
-    for field in ("name", "email", "job_title", "profile_url"):
-        if not getattr(contact, field):
-            setattr(contact, field, getattr(person, field))
-    if not contact.shown_phone:
-        contact.set_phone(person.phone)
-    if contact.company_id is None:
-        contact.company = find_or_add_company(person.company)
+    fill_in(contact, person)
     contact.save()
     return contact, is_known
 
