@@ -8,7 +8,19 @@ from factory.django import DjangoModelFactory
 
 from accounts.models import Role, Team, User
 from leads import criteria
-from leads.models import Campaign, Channel, Company, Contact, CriteriaSet, Expense, Lead, Product, Reason
+from leads.models import (
+    Campaign,
+    Channel,
+    Company,
+    Contact,
+    CriteriaSet,
+    Expense,
+    Lead,
+    Product,
+    Questionnaire,
+    QuestionnaireVersion,
+    Reason,
+)
 from leads.registration import Person, register_lead
 from pipeline import transitions
 from pipeline.models import Activity, Handoff, Opportunity
@@ -140,3 +152,18 @@ def a_won_opportunity(
     transitions.win(opportunity, amount=Decimal(amount), by=owner, at=at)
     opportunity.refresh_from_db()
     return opportunity
+
+
+def a_questionnaire(*questions: dict, campaign: Campaign | None = None, **fields) -> QuestionnaireVersion:
+    """An open questionnaire of a campaign with these questions, in their order, published long ago."""
+    if fields.get("kind") != "brief":
+        fields |= {"campaign": campaign or CampaignFactory()}
+    questionnaire = Questionnaire.objects.create(**{"name": "Visitors", "is_open": True} | fields)
+    version = questionnaire.versions.create(number=1, published_at=NOON - days(9000))
+    for position, described in enumerate(questions):
+        described = {"text_en": described["key"]} | described
+        options = described.pop("options", [])
+        question = version.questions.create(position=position, **described)
+        for place, option in enumerate(options):
+            question.options.create(position=place, **option)
+    return version
