@@ -35,6 +35,7 @@ NAVIGATION = (
     Entry("leads:campaign_list", _("Campaigns"), "megaphone", pgettext_lazy("bottom bar", "Campaigns")),
     Entry("leads:contact_list", _("Contacts"), "user-group"),
     Entry("leads:company_list", _("Companies"), "building-office-2"),
+    Entry("leads:partner_list", _("Partners"), "building-storefront"),
     Entry("pipeline:weekly_review", _("Weekly review"), "presentation-chart-line"),
     Entry("kpi:funnel", _("KPI"), "chart-bar"),
     Entry("accounts:settings", _("Settings"), "cog-6-tooth", roles=access.EDIT_CATALOGUE | access.EDIT_ORGANISATION),

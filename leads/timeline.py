@@ -11,7 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _g
 from django.utils.translation import gettext_lazy as _
 
-from leads.models import Contact, Criterion, CriterionAnswer, Lead, LeadEvent, Stage
+from leads.models import Contact, Criterion, CriterionAnswer, Lead, LeadEvent, Referral, Stage
 from leads.models.consents import Purpose
 
 Kind = LeadEvent.Kind
@@ -134,6 +134,10 @@ def _entry(event: LeadEvent, criterion_texts: dict[str, str]) -> Entry:
     elif event.kind == Kind.ACTIVITY:
         icon, words["activity"] = ACTIVITIES.get(str(data.get("activity")), (icon, data.get("activity")))
         words["outcome"] = OUTCOMES.get(str(data.get("outcome")), data.get("outcome"))
+    elif event.kind == Kind.REFERRAL_CLOSED:
+        words["outcome"] = (
+            Referral.Outcome(outcome).label if (outcome := data.get("outcome")) in Referral.Outcome.values else "—"
+        )
     elif event.kind in {Kind.WON, Kind.PAYMENT}:
         words["amount"], words["paid_on"] = _amount(data.get("amount")), _day(data.get("paid_on"))
     elif event.kind == Kind.CONSENT:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from leads.views import campaigns, catalogue, companies, contacts, criteria, export, leads, stand
+from leads.views import campaigns, catalogue, companies, contacts, criteria, demand, export, leads, stand
 
 app_name = "leads"
 
@@ -14,6 +14,13 @@ urlpatterns = [
     path("leads/<int:pk>/edit/", leads.lead_edit, name="lead_edit"),
     path("leads/<int:pk>/note/", leads.lead_note, name="lead_note"),
     path("leads/<int:pk>/criterion/", leads.lead_criterion, name="lead_criterion"),
+    path("leads/<int:pk>/demand/", demand.lead_demand, name="lead_demand"),
+    path("partners/", demand.partner_list, name="partner_list"),
+    path("partners/<int:pk>/", demand.partner_detail, name="partner_detail"),
+    path("partners/<int:pk>/edit/", demand.partner_edit, name="partner_edit"),
+    path("demand/", demand.demand_list, name="demand_list"),
+    path("demand/<int:pk>/", demand.demand_detail, name="demand_detail"),
+    path("demand/<int:pk>/edit/", demand.demand_edit, name="demand_edit"),
     path("contacts/", contacts.contact_list, name="contact_list"),
     path("contacts/<int:pk>/", contacts.contact_detail, name="contact_detail"),
     path("contacts/<int:pk>/edit/", contacts.contact_edit, name="contact_edit"),

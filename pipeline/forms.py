@@ -3,6 +3,7 @@
 import datetime
 import uuid
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -19,12 +20,13 @@ from accounts.models import Organisation, Role, Team, User
 from leads.forms.fields import AmountField, DateInput
 from leads.forms.filters import FilterForm
 from leads.forms.leads import NONE, SANE_DAYS, OneOrNoneField, WithNone
-from leads.models import Campaign, Channel, Lead, Product, Reason
+from leads.models import Campaign, Channel, Lead, Partner, Product, Reason, Referral
 from leads.models.leads import SELLING
 from leads.normalise import SEARCH_LENGTH, validate_text
 from pipeline.models import Activity, Agreement, Handoff, Opportunity, Payment
 from pipeline.models.opportunities import OPPORTUNITY_STAGES
 from pipeline.sla import Clock
+from pipeline.transitions.referrals import FACTS
 
 
 def _words(label: str, *, most: int, rows: int = 2, **kwargs) -> forms.CharField:
@@ -114,6 +116,44 @@ class RemoveForm(forms.Form):
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.fields["reason"].queryset = Reason.objects.offered(Reason.Kind.REMOVAL)
+
+
+# --- Partners --------------------------------------------------------------------------------------------------------
+
+
+class ReferForm(forms.Form):
+    """To whom, what is passed, and the person's consent where it isn't recorded yet."""
+
+    partner = forms.ModelChoiceField(label=_("Partner"), queryset=Partner.objects.none())
+    passed = forms.MultipleChoiceField(
+        label=_("What is passed on"), choices=list(FACTS.items()), widget=forms.CheckboxSelectMultiple
+    )
+    consent = forms.BooleanField(label=_("They agreed to this"), required=False)
+    note = _words(_("Note to the partner"), most=5000)
+    by_mail = forms.BooleanField(label=_("Send it to the partner by e-mail now"), required=False)
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, initial={"passed": ["name", "company", "phone", "email", "brief"]}, **kwargs)
+        self.fields["partner"].queryset = Partner.objects.filter(is_active=True)
+
+
+class ReferralForm(forms.Form):
+    """What came of a referral."""
+
+    outcome = forms.ChoiceField(
+        label=_("What came of it"),
+        choices=[choice for choice in Referral.Outcome.choices if choice[0] != Referral.Outcome.OPEN],
+        widget=forms.RadioSelect,
+    )
+    note = _words(_("Note"), most=5000)
+    reward = forms.ChoiceField(label=_("Reward"), choices=Referral.Reward.choices, required=False)
+    reward_amount = AmountField(label=_("Amount"), required=False, min_value=Decimal("0.01"), max_digits=14)
+
+    def clean(self) -> dict:
+        cleaned = super().clean() or self.cleaned_data
+        if cleaned.get("reward") and cleaned.get("reward_amount") is None and "reward_amount" not in self.errors:
+            self.add_error("reward_amount", _("How much?"))
+        return cleaned
 
 
 # --- Selling ---------------------------------------------------------------------------------------------------------

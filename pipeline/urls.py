@@ -1,6 +1,6 @@
 from django.urls import path
 
-from pipeline.views import agreement, handoffs, home, leads, notifications, opportunities, payments, review
+from pipeline.views import agreement, handoffs, home, leads, notifications, opportunities, payments, referrals, review
 
 app_name = "pipeline"
 
@@ -21,6 +21,8 @@ urlpatterns = [
     path("leads/<int:pk>/brief/", leads.lead_brief, name="lead_brief"),
     path("leads/<int:pk>/hand-over/", leads.lead_hand_over, name="lead_hand_over"),
     path("leads/<int:pk>/remove/", leads.lead_remove, name="lead_remove"),
+    path("leads/<int:pk>/refer/", referrals.lead_refer, name="lead_refer"),
+    path("referrals/<int:pk>/", referrals.referral_close, name="referral_close"),
     path("leads/<int:pk>/restore/", leads.lead_restore, name="lead_restore"),
     path("undo/<int:pk>/", leads.undo, name="undo"),
     path("opportunities/", opportunities.opportunity_board, name="opportunity_board"),

@@ -13,6 +13,7 @@ from accounts.models import User
 from leads.models import Campaign, Company, Consent, Contact, CriterionAnswer, Lead, LeadEvent
 from pipeline.bulk import Table, Writer, after_filling, set_aside_indexes
 from pipeline.demo.company import CAST, DOMAIN, PASSWORD, found
+from pipeline.demo.partners import add_partners
 from pipeline.demo.story import Tables, Teller
 from pipeline.models import Activity, Handoff, Notification, Opportunity, Payment
 
@@ -95,6 +96,7 @@ def load_demo(
     else:
         fill()
     after_filling(tables.all())
+    add_partners(company, rng, at)
 
 
 __all__ = ["PASSWORD", "NotEmpty", "SignIn", "load_demo", "sign_ins"]

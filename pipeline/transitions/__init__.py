@@ -7,6 +7,7 @@ who may, locks the row, checks from where, writes, and appends the event, in one
 
 from pipeline.transitions.contacts import log_activity
 from pipeline.transitions.marketing import hand_over, keep_warm, qualify, record_brief, remove, restore
+from pipeline.transitions.referrals import close_referral, refer
 from pipeline.transitions.rules import MOVES, REMOVABLE, TransitionError
 from pipeline.transitions.selling import EDITABLE, edit_opportunity, lose, move_opportunity, record_payment, win
 from pipeline.transitions.undo import UNDOABLE, undo
@@ -19,6 +20,7 @@ __all__ = [
     "UNDOABLE",
     "TransitionError",
     "accept",
+    "close_referral",
     "edit_opportunity",
     "hand_over",
     "keep_warm",
@@ -30,6 +32,7 @@ __all__ = [
     "record_brief",
     "record_payment",
     "recorded_attempts",
+    "refer",
     "reject",
     "remove",
     "restore",

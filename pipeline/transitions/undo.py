@@ -31,6 +31,7 @@ UNDOABLE = {
     Kind.HANDED_OVER,
     Kind.ACCEPTED,
     Kind.RETURNED,
+    Kind.REFERRED,
     Kind.REMOVED,
     Kind.MOVED,
     Kind.WON,
@@ -61,6 +62,8 @@ def undo(event: LeadEvent, *, by: User | None, at: datetime.datetime) -> None:
         _undo_activity(lead, event)
     elif event.kind in {Kind.HANDED_OVER, Kind.ACCEPTED, Kind.RETURNED}:
         _undo_handoff_step(lead, event, by=by)
+    elif event.kind == Kind.REFERRED:
+        _undo_referral(lead, event, by=by)
     elif event.kind in {Kind.MOVED, Kind.WON, Kind.LOST}:
         _undo_selling_step(lead, event, by=by, at=at)
     else:
@@ -104,6 +107,13 @@ def _undo_activity(lead: Lead, event: LeadEvent) -> None:
         since = contacts.filter(at__gte=handoff.handed_over_at)
         handoff.first_contact_at = since.aggregate(first=Min("at"))["first"]
         handoff.save(update_fields=["first_contact_at", "updated_at"])
+
+
+def _undo_referral(lead: Lead, event: LeadEvent, *, by: User | None) -> None:
+    require(by, access.REFER_LEADS, _("Only marketing refers leads to partners."))
+    if event.data.get("by_mail"):
+        raise TransitionError(_("The partner was told by e-mail already, so this can't be undone."))
+    lead.referrals.open().delete()
 
 
 def _undo_handoff_step(lead: Lead, event: LeadEvent, *, by: User | None) -> None:

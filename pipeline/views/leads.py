@@ -67,6 +67,9 @@ def lead_panel(request: HttpRequest, pk: int) -> HttpResponse:
         "may_brief": qualifies and not lead.is_removed,
         "may_hand_over": hands_over and lead.stage in MOVES[Stage.HANDED_OVER],
         "may_remove": access.may(request.user, access.REMOVE_LEADS) and lead.stage in transitions.REMOVABLE,
+        "may_refer": access.may(request.user, access.REFER_LEADS) and lead.stage in MOVES[Stage.REFERRED],
+        "referral": lead.referrals.select_related("partner").order_by("-pk").first(),
+        "may_note_demand": access.may(request.user, access.EDIT_CONTACTS) and not lead.is_removed,
         "may_restore": access.may(request.user, access.REMOVE_LEADS) and lead.is_removed,
     }
     return render(request, "pipeline/lead_panel.html", context)

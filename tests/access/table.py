@@ -105,6 +105,23 @@ leads:expense_edit                    POST    pk=expense                     in 
 leads:expense_withdraw                POST    pk=expense                     in    done  403   403   403   403   done  403   403
 leads:expense_restore                 POST    pk=expense                     in    done  403   403   403   403   done  403   403
 
+# Partners and unmet demand
+leads:partner_list                    GET     -                              in    200   200   200   200   200   200   200   200
+leads:partner_list                    POST    -                              in    done  403   403   403   403   done  403   done
+leads:partner_detail                  GET     pk=partner                     in    200   200   200   200   200   200   200   200
+leads:partner_edit                    GET     pk=partner                     in    200   403   403   403   403   200   403   200
+leads:partner_edit                    POST    pk=partner                     in    done  403   403   403   403   done  403   done
+leads:demand_list                     GET     -                              in    200   200   200   200   200   200   200   200
+leads:demand_detail                   GET     pk=demand                      in    200   200   200   200   200   200   200   200
+leads:demand_edit                     GET     pk=demand                      in    200   403   403   403   403   200   403   200
+leads:demand_edit                     POST    pk=demand                      in    done  403   403   403   403   done  403   done
+leads:lead_demand                     GET     pk=lead                        in    200   200   200   200   200   200   403   403
+leads:lead_demand                     POST    pk=lead                        in    done  done  done  done  done  done  403   403
+pipeline:lead_refer                   GET     pk=lead                        in    200   200   403   403   403   200   403   403
+pipeline:lead_refer                   POST    pk=lead                        in    done  done  403   403   403   done  403   403
+pipeline:referral_close               GET     pk=referral                    in    200   200   403   403   403   200   403   403
+pipeline:referral_close               POST    pk=referral                    in    done  done  403   403   403   done  403   403
+
 # Stand mode
 leads:stand                           GET     pk=event                       in    200   200   200   200   200   200   403   403
 leads:stand                           GET     pk=campaign                    in    404   404   404   404   404   404   403   403

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from accounts.access import SCOPES
 from accounts.models import ApiToken, Role, Team, User
-from leads.models import CriteriaSet, LeadEvent
+from leads import demand
+from leads.models import CriteriaSet, LeadEvent, Partner
 from pipeline import transitions
 from pipeline.defaults import create_defaults
 from tests import factories
@@ -71,6 +72,11 @@ def build() -> World:
     world.ready_lead = factories.meet_criteria(factories.a_lead(by=world.mia), by=world.mia)
     world.removed_lead = factories.a_lead(by=world.mia)
     transitions.remove(world.removed_lead, factories.reason("removal"), by=world.mia, at=NOON)
+    world.partner = Partner.objects.create(name="Acme Partners")
+    world.referral = transitions.refer(
+        factories.a_lead(by=world.mia), world.partner, passed=["company"], by=world.mia, at=NOON
+    )
+    world.demand = demand.note_request(factories.a_lead(by=world.mia), "Lamps", by=world.mia, at=NOON).demand
     world.sams_notification = world.sam.notifications.unread().first()
     return world
 
@@ -139,6 +145,12 @@ BODIES: dict[str, Any] = {
     "leads:lead_edit": lambda world: {"version": "0", "preferred_meeting_time": "mornings"},
     "leads:lead_note": lambda world: {"text": "Likes tea"},
     "leads:lead_criterion": lambda world: {"key": "need", "value": "yes"},
+    "leads:partner_list": lambda world: {"name": "Bright", "is_active": "on"},
+    "leads:partner_edit": lambda world: {"name": "Brighter", "is_active": "on"},
+    "leads:demand_edit": lambda world: {"name": "Lighting", "answer": "From autumn"},
+    "leads:lead_demand": lambda world: {"name": "Heat pumps"},
+    "pipeline:lead_refer": lambda world: {"partner": world.partner.pk, "passed": ["company"]},
+    "pipeline:referral_close": lambda world: {"outcome": "won"},
     "leads:contact_edit": lambda world: {"version": world.contact.version, "name": "Anna"},
     "leads:company_edit": lambda world: {"version": world.company.updated_at.isoformat(), "name": "Acme"},
     "leads:campaign_add": lambda world: {"name": "Expo", "channel": world.channel.pk, "starts_on": "2026-03-02"},

@@ -1,0 +1,67 @@
+"""What leads ask for and we don't sell: recording it, counting it, and putting two names of one thing together."""
+
+import datetime
+
+from django.db import transaction
+from django.db.models import Count, Max, Q, QuerySet
+from django.utils.translation import gettext as _
+
+from accounts import access
+from accounts.access import NotAllowed
+from accounts.models import User
+from leads.models import DemandRequest, Lead, LeadEvent, UnmetDemand
+from leads.normalise import fold
+
+RECENT = datetime.timedelta(days=90)
+
+
+@transaction.atomic
+def note_request(lead: Lead, name: str, *, by: User | None, at: datetime.datetime, note: str = "") -> DemandRequest:
+    """Record that `lead` asked for something that isn't sold. The same name, however written, counts as one thing.
+
+    A lead that asks for it again isn't counted twice. Raises NotAllowed for the wrong role.
+    """
+    if not access.may(by, access.EDIT_CONTACTS):
+        raise NotAllowed(_("Your role doesn't record what leads ask for."))
+    name = " ".join(name.split())
+    demand, _made = UnmetDemand.objects.get_or_create(folded_name=fold(name)[:300], defaults={"name": name})
+    asked, is_new = DemandRequest.objects.get_or_create(
+        demand=demand, lead=lead, defaults={"at": at, "by": by, "note": note}
+    )
+    if is_new:
+        LeadEvent.objects.record(lead, LeadEvent.Kind.DEMAND, by=by, at=at, demand=demand.name, note=note)
+    return asked
+
+
+@transaction.atomic
+def decide(demand: UnmetDemand, *, name: str, answer: str, by: User | None, at: datetime.datetime) -> UnmetDemand:
+    """Keep what was decided about it, and its name. A name that another one has puts the two together.
+
+    Returns the one that stays. Raises NotAllowed for the wrong role.
+    """
+    if not access.may(by, access.EDIT_CATALOGUE):
+        raise NotAllowed(_("Your role doesn't edit this list."))
+    name = " ".join(name.split())
+    same = UnmetDemand.objects.select_for_update().filter(folded_name=fold(name)[:300])
+    kept = same.exclude(pk=demand.pk).first() or UnmetDemand.objects.select_for_update().get(pk=demand.pk)
+    if kept.pk != demand.pk:
+        has_it = DemandRequest.objects.filter(demand=kept).values("lead")
+        DemandRequest.objects.filter(demand=demand).exclude(lead__in=has_it).update(demand=kept)
+        UnmetDemand.objects.filter(pk=demand.pk).delete()
+    kept.name = name
+    if answer != kept.answer:
+        kept.answer, kept.answered_at = answer, at if answer else None
+    kept.save()
+    return kept
+
+
+def ranked(at: datetime.datetime) -> QuerySet[UnmetDemand]:
+    """The list, most wanted first, with `recent` and `before` (requests in the last 90 days, and in the 90 before),
+    `total` and `last_at`. Leads that were removed before sales saw them don't count."""
+    counted = Q(requests__lead__handed_over_at__isnull=False) | ~Q(requests__lead__stage="removed")
+    return UnmetDemand.objects.annotate(
+        recent=Count("requests", filter=counted & Q(requests__at__gt=at - RECENT, requests__at__lte=at)),
+        before=Count("requests", filter=counted & Q(requests__at__gt=at - 2 * RECENT, requests__at__lte=at - RECENT)),
+        total=Count("requests", filter=counted),
+        last_at=Max("requests__at", filter=counted),
+    ).order_by("-recent", "-total", "folded_name")
