@@ -119,7 +119,7 @@ def _by_month(asked: UnmetDemand) -> list[dict[str, Any]]:
         .values_list("month", "number")
     )
     by_day = {moment.date(): number for moment, number in counted.items()}
-    return [{"label": date_format(month, "M Y"), "value": by_day.get(month, 0)} for month in reversed(months)]
+    return [{"label": date_format(month, "M y"), "value": by_day.get(month, 0)} for month in reversed(months)]
 
 
 @access.only_for(access.EDIT_CATALOGUE)
