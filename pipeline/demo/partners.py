@@ -60,5 +60,5 @@ def add_partners(company: Company, rng: random.Random, at: datetime.datetime) ->
         for age in ages:
             asked_at = at - age * day
             met = Lead.objects.present().filter(registered_at__lt=asked_at).order_by("-registered_at", "-pk")
-            if lead := met[rng.randrange(30) :].first():
+            for lead in met[(start := rng.randrange(30)) : start + 1]:
                 demand.note_request(lead, wish, by=mia, at=asked_at)
