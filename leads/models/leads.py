@@ -56,6 +56,8 @@ FUNNEL = [
     Stage.CONTRACT,
     Stage.WON,
 ]
+# Off that road: kept warm, sent back, passed on or lost.
+ASIDE = [Stage.WARM, Stage.RETURNED, Stage.REFERRED, Stage.LOST]
 # Where a lead that was not heard from yet, or not long ago, waits for marketing's next call.
 TO_QUALIFY = [Stage.NEW, Stage.CONTACTED, Stage.BRIEFED]
 WITH_MARKETING = [*TO_QUALIFY, Stage.WARM, Stage.QUALIFIED, Stage.RETURNED, Stage.REFERRED]
