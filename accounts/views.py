@@ -23,7 +23,7 @@ from accounts import access
 from accounts.forms import (
     ApiTokenForm,
     FirstRunForm,
-    OrganisationForm,
+    OrganisationSettingsForm,
     ProfileForm,
     TeamForm,
     UserFilterForm,
@@ -224,7 +224,7 @@ def settings_index(request: HttpRequest) -> HttpResponse:
 @access.only_for(access.EDIT_ORGANISATION)
 @require_http_methods(["GET", "HEAD", "POST"])
 def organisation(request: HttpRequest) -> HttpResponse:
-    form = OrganisationForm(request.POST or None, instance=Organisation.current())
+    form = OrganisationSettingsForm(request.POST or None, instance=Organisation.current())
     if request.method == "POST" and form.is_valid():
         form.save()
         messages.success(request, _("The organisation is saved."))

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _g
@@ -143,6 +144,8 @@ def _entry(event: LeadEvent, criterion_texts: dict[str, str]) -> Entry:
     elif event.kind == Kind.CONSENT:
         words["step"] = CONSENT_STEPS.get(str(data.get("step")), "—")
         words["purpose"] = Purpose(data["purpose"]).label if data.get("purpose") in Purpose.values else "—"
+    elif event.kind == Kind.ATTEMPT_PLANNED:
+        words["when"] = _moment(data.get("when"))
     elif event.kind == Kind.UNDONE:
         words["what"] = Kind(data["what"]).label if data.get("what") in Kind.values else "—"
     elif event.kind == Kind.EDITED:
@@ -194,6 +197,14 @@ def _amount(value: object) -> str:
     try:
         return f"{Decimal(str(value)):,f}".replace(",", "\u202f")
     except InvalidOperation:
+        return "—"
+
+
+def _moment(value: object) -> str:
+    """An ISO moment in the reader's time zone."""
+    try:
+        return date_format(timezone.localtime(datetime.datetime.fromisoformat(str(value))), "DATETIME_FORMAT")
+    except ValueError:
         return "—"
 
 

@@ -10,7 +10,10 @@ from leads.normalise import validate_text
 
 
 class Activity(models.Model):
-    """One recorded attempt or contact. Only where the client was reached, or written to, is it a contact."""
+    """One recorded attempt or contact. Only where the client was reached, or written to, is it a contact.
+
+    Who asks to be called later was reached: they were spoken to, and the next attempt is agreed.
+    """
 
     class Kind(models.TextChoices):
         CALL = "call", _("call")
@@ -25,7 +28,7 @@ class Activity(models.Model):
         WRONG_NUMBER = "wrong_number", _("wrong number")
         CALL_BACK = "call_back", _("call back later")
 
-    CONTACT_OUTCOMES = {Outcome.REACHED, Outcome.SENT}
+    CONTACT_OUTCOMES = {Outcome.REACHED, Outcome.SENT, Outcome.CALL_BACK}
     # What can come of each, in the words that fit; the forms offer these.
     OUTCOMES = {
         Kind.CALL: {

@@ -116,6 +116,12 @@ BODIES: dict[str, Any] = {
         "currency": "EUR",
         "country": "DE",
         "time_zone": "Europe/Berlin",
+        "language": "ru",
+        "office_opens_at": "08:00",
+        "office_closes_at": "17:00",
+        "quiet_from": "20:00",
+        "quiet_until": "08:00",
+        "mails_a_week": 2,
     },
     "accounts:user_add": lambda world: {
         "name": "Nina",
@@ -206,6 +212,8 @@ BODIES: dict[str, Any] = {
         "director_days": 2,
         "cold_days": 14,
         "unreachable_attempts": 3,
+        "response_hours": 8,
+        "brief_hours": 24,
         "seen_version": 1,
     },
     # REST
