@@ -1,6 +1,6 @@
 from django.urls import path
 
-from leads.views import campaigns, catalogue, companies, contacts, criteria, demand, export, leads, stand
+from leads.views import backtest, campaigns, catalogue, companies, contacts, criteria, demand, export, leads, stand
 
 app_name = "leads"
 
@@ -47,4 +47,5 @@ urlpatterns = [
     path("settings/reasons/<int:pk>/move/", catalogue.reason_move, name="reason_move"),
     path("settings/criteria/", criteria.criteria_page, name="criteria"),
     path("settings/criteria/edit/", criteria.criteria_edit, name="criteria_edit"),
+    path("settings/criteria/<int:pk>/backtest/", backtest.criteria_backtest, name="criteria_backtest"),
 ]

@@ -145,6 +145,7 @@ leads:reason_move                     POST    pk=reason                      in 
 leads:criteria                        GET     -                              in    200   200   200   200   200   200   200   200
 leads:criteria_edit                   GET     -                              in    403   403   403   403   403   200   403   403
 leads:criteria_edit                   POST    -                              in    403   403   403   403   403   done  403   403
+leads:criteria_backtest               GET     pk=criteria_set                in    200   200   200   200   200   200   200   200
 
 # Sales
 pipeline:home                         GET     -                              in    200   200   200   200   200   200   200   200
