@@ -166,6 +166,18 @@ SETTINGS = (
         ),
     ),
     (
+        gettext_lazy("Personal data"),
+        (
+            (
+                "leads:consent_texts",
+                "hand-raised",
+                gettext_lazy("Consent texts"),
+                gettext_lazy("The words that people agree to, for each purpose"),
+                access.WRITE_CONSENT_TEXTS | access.EDIT_CATALOGUE,
+            ),
+        ),
+    ),
+    (
         gettext_lazy("Lists"),
         (
             (

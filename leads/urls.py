@@ -1,6 +1,18 @@
 from django.urls import path
 
-from leads.views import backtest, campaigns, catalogue, companies, contacts, criteria, demand, export, leads, stand
+from leads.views import (
+    backtest,
+    campaigns,
+    catalogue,
+    companies,
+    consents,
+    contacts,
+    criteria,
+    demand,
+    export,
+    leads,
+    stand,
+)
 
 app_name = "leads"
 
@@ -24,6 +36,7 @@ urlpatterns = [
     path("contacts/", contacts.contact_list, name="contact_list"),
     path("contacts/<int:pk>/", contacts.contact_detail, name="contact_detail"),
     path("contacts/<int:pk>/edit/", contacts.contact_edit, name="contact_edit"),
+    path("contacts/<int:pk>/consents/<slug:purpose>/", consents.contact_consent, name="contact_consent"),
     path("companies/", companies.company_list, name="company_list"),
     path("companies/<int:pk>/", companies.company_detail, name="company_detail"),
     path("companies/<int:pk>/edit/", companies.company_edit, name="company_edit"),
@@ -45,6 +58,8 @@ urlpatterns = [
     path("settings/reasons/", catalogue.reason_list, name="reason_list"),
     path("settings/reasons/<int:pk>/", catalogue.reason_edit, name="reason_edit"),
     path("settings/reasons/<int:pk>/move/", catalogue.reason_move, name="reason_move"),
+    path("settings/consents/", consents.consent_texts, name="consent_texts"),
+    path("settings/consents/<slug:purpose>/", consents.consent_text_edit, name="consent_text_edit"),
     path("settings/criteria/", criteria.criteria_page, name="criteria"),
     path("settings/criteria/edit/", criteria.criteria_edit, name="criteria_edit"),
     path("settings/criteria/<int:pk>/backtest/", backtest.criteria_backtest, name="criteria_backtest"),

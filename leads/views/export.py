@@ -44,6 +44,8 @@ COLUMNS = [
     ("utm_content", "utm_content"),
     *((stage.reached_field, stage.reached_field) for stage in [*FUNNEL, Stage.LOST]),
 ]
+# Left blank for who doesn't want to be contacted: the file may end in a mailing tool or a call list.
+WAYS_TO_REACH = {"email", "phone", "phone_as_typed", "profile_url"}
 LINES_AT_ONCE = 500  # each piece that is sent costs; a line is a small one
 
 
@@ -70,16 +72,21 @@ def lead_export(request: HttpRequest) -> StreamingHttpResponse:
 
 def _lines(leads: LeadQuerySet) -> Iterator[str]:
     channels = {channel.pk: str(channel) for channel in Channel.objects.all()}
-    at = [name for name, _path in COLUMNS].index("channel")
+    names = [name for name, _path in COLUMNS]
+    at, not_to_contact = names.index("channel"), names.index("do_not_contact")
+    hidden = [place for place, name in enumerate(names) if name in WAYS_TO_REACH]
     writer = csv.writer(_Echo())
     yield "\ufeff"  # by this mark spreadsheets know UTF-8
-    yield writer.writerow([name for name, _path in COLUMNS])
+    yield writer.writerow(names)
     agreed = Consent.objects.valid().filter(contact=OuterRef("contact"), purpose=Purpose.CONTACT)
     leads = leads.annotate(consent_at=Subquery(agreed.values("given_at")[:1]))
     lines: list[str] = []
     for row in leads.values_list(*(path for _name, path in COLUMNS)).iterator(chunk_size=2000):
         cells = list(row)
         cells[at] = channels[cells[at]]
+        if cells[not_to_contact]:
+            for place in hidden:
+                cells[place] = ""
         lines.append(writer.writerow(map(_cell, cells)))
         if len(lines) == LINES_AT_ONCE:
             yield "".join(lines)

@@ -42,6 +42,14 @@ class Activity(models.Model):
         Kind.DEMO: {Outcome.REACHED: pgettext_lazy("demo", "took place"), Outcome.NO_ANSWER: _("nobody came")},
     }
 
+    # What we do of ourselves; being called, being answered or meeting is no such thing. Not to who asked to be left alone.
+    OUTGOING = {
+        (Kind.CALL, Outcome.NO_ANSWER),
+        (Kind.CALL, Outcome.WRONG_NUMBER),
+        (Kind.CALL, Outcome.CALL_BACK),
+        (Kind.EMAIL, Outcome.SENT),
+    }
+
     lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="activities", db_index=False)
     kind = models.CharField(_("what"), max_length=8, choices=Kind.choices)
     outcome = models.CharField(_("outcome"), max_length=12, choices=Outcome.choices)

@@ -40,8 +40,9 @@ def log_activity(
     """Record a call, mail, meeting or demo. The first real contact moves the lead on and stops the first clock.
 
     By sales' side it counts for the pending handoff, by marketing's for a new lead. An unanswered call is an attempt,
-    not a contact. `next_attempt_at` is when to try again, as was agreed with the client or planned; what was planned
-    before is over by this attempt. A repeated `submission_key` returns the activity recorded before.
+    not a contact. Of who doesn't want to be contacted only what they did is taken. `next_attempt_at` is when to try
+    again, as was agreed with the client or planned; what was planned before is over by this attempt. A repeated
+    `submission_key` returns the activity recorded before.
     """
     if next_attempt_at is not None and not at < next_attempt_at <= at + LATEST_ATTEMPT:
         raise TransitionError(_("Please plan the next attempt for a moment to come, within a year."))
@@ -54,6 +55,10 @@ def log_activity(
         return done
     if lead.is_removed:
         raise TransitionError(_("The lead is removed. Restore it first."))
+    if lead.contact.do_not_contact and (kind, outcome) in Activity.OUTGOING:
+        raise TransitionError(
+            _("This person doesn't want to be contacted. Record only what they did of themselves: a call or an answer.")
+        )
     handoff = (
         Handoff.objects.select_for_update(of=("self",))
         .pending()

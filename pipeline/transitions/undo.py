@@ -43,6 +43,7 @@ UNDOABLE = {
 _BYSTANDERS = {
     Kind.NOTE,
     Kind.CRITERION,
+    Kind.CONSENT,
     Kind.REMINDED,
     Kind.OVERDUE,
     Kind.ESCALATED,

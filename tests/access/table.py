@@ -85,6 +85,8 @@ leads:contact_list                    GET     -                              in 
 leads:contact_detail                  GET     pk=contact                     in    200   200   200   200   200   200   200   200
 leads:contact_edit                    GET     pk=contact                     in    200   200   200   200   200   200   403   403
 leads:contact_edit                    POST    pk=contact                     in    done  done  done  done  done  done  403   403
+leads:contact_consent                 GET     pk=contact,purpose=purpose     in    200   200   200   200   200   200   403   403
+leads:contact_consent                 POST    pk=contact,purpose=purpose     in    done  done  done  done  done  done  403   403
 leads:company_list                    GET     -                              in    200   200   200   200   200   200   200   200
 leads:company_detail                  GET     pk=company                     in    200   200   200   200   200   200   200   200
 leads:company_edit                    GET     pk=company                     in    200   200   200   200   200   200   403   403
@@ -142,6 +144,9 @@ leads:reason_list                     POST    -                              in 
 leads:reason_edit                     GET     pk=reason                      in    200   403   403   403   403   200   403   200
 leads:reason_edit                     POST    pk=reason                      in    done  403   403   403   403   done  403   done
 leads:reason_move                     POST    pk=reason                      in    done  403   403   403   403   done  403   done
+leads:consent_texts                   GET     -                              in    200   200   200   200   200   200   200   200
+leads:consent_text_edit               GET     purpose=purpose                in    403   403   403   403   403   200   403   200
+leads:consent_text_edit               POST    purpose=purpose                in    403   403   403   403   403   done  403   done
 leads:criteria                        GET     -                              in    200   200   200   200   200   200   200   200
 leads:criteria_edit                   GET     -                              in    403   403   403   403   403   200   403   403
 leads:criteria_edit                   POST    -                              in    403   403   403   403   403   done  403   403

@@ -37,7 +37,7 @@ def build() -> World:
             ("ada", Role.ADMIN, None),
         ]
     }
-    world = World(**cast, team=north, bad_uid="zz", bad_key="1-bad", sessions={}, tokens={})
+    world = World(**cast, team=north, bad_uid="zz", bad_key="1-bad", purpose="mailing", sessions={}, tokens={})
     for name, user in cast.items():
         client = Client()
         client.force_login(user)
@@ -159,6 +159,8 @@ BODIES: dict[str, Any] = {
     "pipeline:lead_refer": lambda world: {"partner": world.partner.pk, "passed": ["company"]},
     "pipeline:referral_close": lambda world: {"outcome": "won"},
     "leads:contact_edit": lambda world: {"version": world.contact.version, "name": "Anna"},
+    "leads:contact_consent": lambda world: {"step": "give", "source": "by phone"},
+    "leads:consent_text_edit": lambda world: {"seen_version": 1, "text_en": "I agree to letters."},
     "leads:company_edit": lambda world: {"version": world.company.updated_at.isoformat(), "name": "Acme"},
     "leads:campaign_add": lambda world: {"name": "Expo", "channel": world.channel.pk, "starts_on": "2026-03-02"},
     "leads:campaign_edit": lambda world: {
