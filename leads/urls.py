@@ -1,6 +1,7 @@
 from django.urls import path
 
 from leads.views import (
+    answering,
     backtest,
     campaigns,
     catalogue,
@@ -11,7 +12,9 @@ from leads.views import (
     demand,
     export,
     leads,
+    public,
     stand,
+    submissions,
 )
 
 app_name = "leads"
@@ -33,6 +36,16 @@ urlpatterns = [
     path("demand/", demand.demand_list, name="demand_list"),
     path("demand/<int:pk>/", demand.demand_detail, name="demand_detail"),
     path("demand/<int:pk>/edit/", demand.demand_edit, name="demand_edit"),
+    path("leads/<int:pk>/questionnaire/", answering.lead_questionnaire, name="lead_questionnaire"),
+    path("q/<slug:public_key>/", public.questionnaire_public, name="questionnaire_public"),
+    path("q/<slug:public_key>/thanks/<str:token>/", public.questionnaire_thanks, name="questionnaire_thanks"),
+    path("q/<slug:public_key>/meeting/<str:token>/", public.questionnaire_meeting, name="questionnaire_meeting"),
+    path("questionnaires/<int:pk>/sheet/", answering.questionnaire_sheet, name="questionnaire_sheet"),
+    path("questionnaires/<int:pk>/code.<slug:kind>", answering.questionnaire_code, name="questionnaire_code"),
+    path("answers/", submissions.submission_list, name="submission_list"),
+    path("answers/decide/", submissions.submission_decide, name="submission_decide"),
+    path("answers/<int:pk>/", submissions.submission_detail, name="submission_detail"),
+    path("answers/<int:pk>/undo/", submissions.submission_undo, name="submission_undo"),
     path("contacts/", contacts.contact_list, name="contact_list"),
     path("contacts/<int:pk>/", contacts.contact_detail, name="contact_detail"),
     path("contacts/<int:pk>/edit/", contacts.contact_edit, name="contact_edit"),
