@@ -13,8 +13,8 @@ from csp.decorators import csp_replace
 from django.conf import settings
 from django.core import signing
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.crypto import salted_hmac
@@ -131,7 +131,7 @@ def _answered(request: HttpRequest, version: QuestionnaireVersion, language: str
     thanks = reverse(
         "leads:questionnaire_thanks", args=[version.questionnaire.public_key, signing.dumps(submission.pk, salt=_SALT)]
     )
-    return HttpResponseRedirect(f"{thanks}?lang={language}", status=303)
+    return redirect(f"{thanks}?lang={language}")
 
 
 def _page(request: HttpRequest, form: PublicForm, language: str, *, status: int = 200, note: str = "") -> HttpResponse:

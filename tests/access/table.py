@@ -80,6 +80,21 @@ leads:lead_edit                       POST    pk=lead                        in 
 leads:lead_note                       POST    pk=lead                        in    done  done  done  done  done  done  403   403
 leads:lead_criterion                  POST    pk=lead                        in    done  done  403   403   403   done  403   403
 
+# Questionnaires being filled in
+leads:questionnaire_public            GET     public_key=open_key            200   200   200   200   200   200   200   200   200
+leads:questionnaire_public            POST    public_key=open_key            done  done  done  done  done  done  done  done  done
+leads:questionnaire_public            GET     public_key=closed_key          410   410   410   410   410   410   410   410   410
+leads:questionnaire_thanks            GET     public_key=open_key,token=thanks 200 200   200   200   200   200   200   200   200
+leads:questionnaire_meeting           GET     public_key=open_key,token=thanks 200 200   200   200   200   200   200   200   200
+leads:questionnaire_sheet             GET     pk=questionnaire               in    200   200   200   200   200   200   200   200
+leads:questionnaire_code              GET     pk=questionnaire,kind=svg      in    200   200   200   200   200   200   200   200
+leads:lead_questionnaire              GET     pk=lead                        in    200   200   403   403   403   200   403   403
+leads:lead_questionnaire              POST    pk=lead                        in    done  done  403   403   403   done  403   403
+leads:submission_list                 GET     -                              in    200   200   403   403   403   200   403   403
+leads:submission_detail               GET     pk=suspect                     in    200   200   200   200   200   200   200   200
+leads:submission_decide               POST    -                              in    done  done  403   403   403   done  403   403
+leads:submission_undo                 POST    pk=spam                        in    done  done  403   403   403   done  403   403
+
 # Contacts and companies
 leads:contact_list                    GET     -                              in    200   200   200   200   200   200   200   200
 leads:contact_detail                  GET     pk=contact                     in    200   200   200   200   200   200   200   200

@@ -5,12 +5,15 @@ from types import SimpleNamespace
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.core import signing
 from django.test import Client
 from django.utils import timezone
 
 from accounts.access import SCOPES
 from accounts.models import ApiToken, Role, Team, User
 from leads import demand
+from leads.answering import decide, submit
+from leads.forms.public import Opened
 from leads.models import CriteriaSet, LeadEvent, Partner
 from pipeline import transitions
 from pipeline.defaults import create_defaults
@@ -78,6 +81,18 @@ def build() -> World:
         factories.a_lead(by=world.mia), world.partner, passed=["company"], by=world.mia, at=NOON
     )
     world.demand = demand.note_request(factories.a_lead(by=world.mia), "Lamps", by=world.mia, at=NOON).demand
+    version = factories.a_questionnaire(
+        {"key": "need", "kind": "yes_no"},
+        {"key": "meet", "kind": "date", "contact_field": "preferred_meeting_time"},
+        campaign=world.campaign,
+    )
+    world.version, world.questionnaire, world.svg = version, version.questionnaire, "svg"
+    world.open_key = world.questionnaire.public_key
+    world.closed_key = factories.a_questionnaire(is_open=False).questionnaire.public_key
+    answers = {"need": True, "meet": NOON.date()}
+    world.suspect = submit(version, answers, via="public", at=NOON, suspicion="fast")
+    world.spam = decide(submit(version, answers, via="public", at=NOON, suspicion="fast"), "spam", by=None, at=NOON)
+    world.thanks = signing.dumps(world.suspect.pk, salt="thanks")
     world.sams_notification = world.sam.notifications.unread().first()
     return world
 
@@ -158,6 +173,13 @@ BODIES: dict[str, Any] = {
     "leads:lead_demand": lambda world: {"name": "Heat pumps"},
     "pipeline:lead_refer": lambda world: {"partner": world.partner.pk, "passed": ["company"]},
     "pipeline:referral_close": lambda world: {"outcome": "won"},
+    "leads:questionnaire_public": lambda world: {
+        "token": Opened.now(world.version, [], timezone.now()).token,
+        "q-need": "yes",
+        "phone": "+1 650 253 0000",
+    },
+    "leads:lead_questionnaire": lambda world: {"q-need": "yes", "submission_key": str(uuid.uuid4())},
+    "leads:submission_decide": lambda world: {"selected": [world.suspect.pk], "verdict": "genuine"},
     "leads:contact_edit": lambda world: {"version": world.contact.version, "name": "Anna"},
     "leads:contact_consent": lambda world: {"step": "give", "source": "by phone"},
     "leads:consent_text_edit": lambda world: {"seen_version": 1, "text_en": "I agree to letters."},
