@@ -23,7 +23,7 @@ from accounts import access
 from accounts.forms import (
     ApiTokenForm,
     FirstRunForm,
-    OrganisationSettingsForm,
+    OrganisationForm,
     ProfileForm,
     TeamForm,
     UserFilterForm,
@@ -157,23 +157,18 @@ SETTINGS = (
                 access.DECIDE_CRITERIA,
             ),
             (
+                "leads:questionnaire_list",
+                "clipboard-document-list",
+                gettext_lazy("Questionnaires and briefs"),
+                gettext_lazy("What visitors and leads are asked, and what the answers decide"),
+                access.BUILD_QUESTIONNAIRES,
+            ),
+            (
                 "pipeline:agreement",
                 "clock",
                 gettext_lazy("Agreement"),
                 gettext_lazy("By when sales makes contact and decides, and who is told when not"),
                 access.DECIDE_AGREEMENT,
-            ),
-        ),
-    ),
-    (
-        gettext_lazy("Personal data"),
-        (
-            (
-                "leads:consent_texts",
-                "hand-raised",
-                gettext_lazy("Consent texts"),
-                gettext_lazy("The words that people agree to, for each purpose"),
-                access.WRITE_CONSENT_TEXTS | access.EDIT_CATALOGUE,
             ),
         ),
     ),
@@ -236,7 +231,7 @@ def settings_index(request: HttpRequest) -> HttpResponse:
 @access.only_for(access.EDIT_ORGANISATION)
 @require_http_methods(["GET", "HEAD", "POST"])
 def organisation(request: HttpRequest) -> HttpResponse:
-    form = OrganisationSettingsForm(request.POST or None, instance=Organisation.current())
+    form = OrganisationForm(request.POST or None, instance=Organisation.current())
     if request.method == "POST" and form.is_valid():
         form.save()
         messages.success(request, _("The organisation is saved."))

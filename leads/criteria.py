@@ -151,9 +151,12 @@ def put_in_force(
     return made
 
 
-def new_key(text: str, used: set[str]) -> str:
-    """A key for a new criterion that no version has ever used: an old answer must never count for a new question."""
-    stem = slugify(text)[:40].strip("-") or "criterion"
+def new_key(text: str, used: set[str], *, otherwise: str = "criterion") -> str:
+    """A key for a new criterion that no version has ever used: an old answer must never count for a new question.
+
+    `otherwise` is its stem where the text has no Latin letters.
+    """
+    stem = slugify(text)[:40].strip("-") or otherwise
     key, number = stem, 2
     while key in used:
         key, number = f"{stem}-{number}", number + 1

@@ -1,13 +1,15 @@
 """What a new organisation starts with, to be edited in the settings. Names are translated when shown, until edited."""
 
 import datetime
+from typing import Any
 
 from django.utils.translation import gettext, override
 from django.utils.translation import gettext_noop as _
 
 from leads.criteria import put_in_force
-from leads.models import Channel, ConsentText, CriteriaSet, Reason
+from leads.models import Channel, ConsentText, CriteriaSet, Question, Questionnaire, QuestionnaireVersion, Reason
 from leads.models.consents import Purpose
+from leads.questionnaires import write_questions
 
 # name, audience, whether its campaigns are events
 CHANNELS = [
@@ -92,6 +94,72 @@ REASONS = [
 ]
 
 
+_Kind, _Decides = Question.Kind, Question.Decides
+# The brief of all products. key, kind, question, and what else is not as usual; options are (key, text), and `meets`
+# names those that meet the criterion; `after` are the question and the options after which alone it is asked.
+BRIEF: list[tuple[str, str, str, dict[str, Any]]] = [
+    ("brief-need", _Kind.LONG_TEXT, _("What do you want to solve or change?"), {}),
+    ("brief-fits", _Kind.YES_NO, _("Can our portfolio solve it?"), {"criterion": "need"}),
+    (
+        "brief-role",
+        _Kind.CHOICE,
+        _("What is your part in the decision?"),
+        {
+            "criterion": "decides",
+            "meets": ["decides", "advises"],
+            "options": [("decides", _("I decide")), ("advises", _("I advise those who decide")), ("none", _("None"))],
+        },
+    ),
+    (
+        "brief-decider",
+        _Kind.TEXT,
+        _("Who decides?"),
+        {"after": ("brief-role", ["advises", "none"])},
+    ),
+    (
+        "brief-budget",
+        _Kind.CHOICE,
+        _("Is there a budget for it?"),
+        {
+            "criterion": "budget",
+            "meets": ["approved", "planned"],
+            "options": [("approved", _("Yes, approved")), ("planned", _("It is being planned")), ("none", _("No"))],
+        },
+    ),
+    ("brief-sum", _Kind.NUMBER, _("About how much is it?"), {"after": ("brief-budget", ["approved", "planned"])}),
+    (
+        "brief-timing",
+        _Kind.CHOICE,
+        _("When do you want to decide?"),
+        {
+            "criterion": "timing",
+            "meets": ["quarter", "half-year"],
+            "options": [
+                ("quarter", _("Within three months")),
+                ("half-year", _("Within six months")),
+                ("later", _("Later")),
+                ("unknown", _("Not known yet")),
+            ],
+        },
+    ),
+    ("brief-people", _Kind.NUMBER, _("How many people work in the company?"), {"field": "company.employees"}),
+    ("brief-size", _Kind.YES_NO, _("Does the company fit our target size?"), {"criterion": "size"}),
+    (
+        "brief-reachable",
+        _Kind.YES_NO,
+        _("Are the phone and the e-mail right, and may we get in touch?"),
+        {"criterion": "reachable"},
+    ),
+    ("brief-time", _Kind.TEXT, _("When does a meeting suit you best?"), {"field": "preferred_meeting_time"}),
+    ("brief-agreed", _Kind.TEXT, _("What did we agree to do next?"), {"field": "agreed"}),
+]
+BRIEF_NAME = _("Brief")
+BRIEF_SCRIPT = _(
+    "Say who you are and where you met. Ask whether now is a good moment. Listen first: let them tell what they want to"
+    " change, then ask what is still unknown below. End with one agreed next step and its day."
+)
+
+
 def create_defaults(*, at: datetime.datetime) -> None:
     """Fill what is still empty; a list that somebody has edited is left alone."""
     if not Channel.objects.exists():
@@ -109,9 +177,45 @@ def create_defaults(*, at: datetime.datetime) -> None:
     if not CriteriaSet.objects.exists():
         rows = [{"key": k, "text": t, "is_required": r, "weight": w} for k, t, r, w in CRITERIA]
         put_in_force(rows, threshold=POINTS_NEEDED, note="", by=None, at=at)
+    if not Questionnaire.objects.filter(kind=Questionnaire.Kind.BRIEF).exists():
+        brief = Questionnaire.objects.create(kind=Questionnaire.Kind.BRIEF, name=gettext(BRIEF_NAME))
+        version = QuestionnaireVersion.objects.create(
+            questionnaire=brief, number=1, script=gettext(BRIEF_SCRIPT), published_at=at
+        )
+        write_questions(version, [_brief_question(*row) for row in BRIEF])
 
 
 def _in_russian(words: str) -> str:
     with override("ru"):
         translated = gettext(words)
     return "" if translated == words else translated
+
+
+def _brief_question(key: str, kind: str, text: str, more: dict[str, Any]) -> dict[str, Any]:
+    """A row of `BRIEF` as `write_questions` wants it, in both languages."""
+    condition, rule = {}, {}
+    if "after" in more:
+        other, options = more["after"]
+        condition = {"question": other, "comparison": "any_of", "value": options}
+    if "meets" in more:
+        rule = {"comparison": "any_of", "value": more["meets"]}
+    elif "criterion" in more:
+        rule = {"comparison": "is", "value": True}
+    return {
+        "key": key,
+        "kind": kind,
+        **_both("text", text),
+        "help_en": "",
+        "help_ru": "",
+        "is_required": False,
+        "condition": condition,
+        "decides": _Decides.CRITERION if "criterion" in more else _Decides.FIELD if "field" in more else "",
+        "criterion_key": more.get("criterion", ""),
+        "criterion_rule": rule,
+        "contact_field": more.get("field", ""),
+        "options": [{"key": k, **_both("text", t), "product": None} for k, t in more.get("options", [])],
+    }
+
+
+def _both(name: str, words: str) -> dict[str, str]:
+    return {f"{name}_en": words, f"{name}_ru": _in_russian(words)}

@@ -18,8 +18,6 @@ TERMS = (
     "director_days",
     "cold_days",
     "unreachable_attempts",
-    "response_hours",
-    "brief_hours",
 )
 
 

@@ -5,7 +5,8 @@ import uuid
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, Exists, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -24,6 +25,22 @@ def new_public_key() -> str:
 class QuestionnaireQuerySet(models.QuerySet["Questionnaire"]):
     def visible_to(self, user: User) -> "QuestionnaireQuerySet":
         return self if user.is_active else self.none()
+
+    def with_state(self) -> "QuestionnaireQuerySet":
+        """Adds `published_number` (None: never published), `has_draft`, and `answer_count` of genuine submissions."""
+        versions = QuestionnaireVersion.objects.filter(questionnaire=OuterRef("pk"))
+        genuine = Submission.objects.filter(
+            version__questionnaire=OuterRef("pk"), verdict=Submission.Verdict.GENUINE
+        ).order_by()
+        return self.annotate(
+            published_number=Subquery(
+                versions.filter(published_at__isnull=False).order_by("-number").values("number")[:1]
+            ),
+            has_draft=Exists(versions.filter(published_at__isnull=True)),
+            answer_count=Coalesce(
+                Subquery(genuine.values("version__questionnaire").annotate(number=Count("pk")).values("number")), 0
+            ),
+        )
 
 
 class Questionnaire(models.Model):

@@ -1,7 +1,5 @@
 """The list that is seen, as a file."""
 
-import csv
-import datetime
 from collections.abc import Iterator
 
 from django.db.models import OuterRef, Subquery
@@ -14,7 +12,7 @@ from leads.forms.leads import LeadFilter
 from leads.models import Channel, Consent, Lead, Stage
 from leads.models.consents import Purpose
 from leads.models.leads import FUNNEL, LeadQuerySet
-from leads.spreadsheet import neutralise
+from leads.spreadsheet import csv_lines
 
 # name of the column in the file, path from the lead
 COLUMNS = [
@@ -44,16 +42,6 @@ COLUMNS = [
     ("utm_content", "utm_content"),
     *((stage.reached_field, stage.reached_field) for stage in [*FUNNEL, Stage.LOST]),
 ]
-# Left blank for who doesn't want to be contacted: the file may end in a mailing tool or a call list.
-WAYS_TO_REACH = {"email", "phone", "phone_as_typed", "profile_url"}
-LINES_AT_ONCE = 500  # each piece that is sent costs; a line is a small one
-
-
-class _Echo:
-    """A file that gives back each line instead of keeping it."""
-
-    def write(self, line: str) -> str:
-        return line
 
 
 @access.only_for(access.EXPORT)
@@ -64,45 +52,19 @@ def lead_export(request: HttpRequest) -> StreamingHttpResponse:
     leads = filters.apply(Lead.objects.visible_to(request.user)).order_by(*filters.order)
     name = f"leads-{timezone.localdate():%Y-%m-%d}.csv"
     return StreamingHttpResponse(
-        _lines(leads),
+        csv_lines(_rows(leads)),
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 
-def _lines(leads: LeadQuerySet) -> Iterator[str]:
+def _rows(leads: LeadQuerySet) -> Iterator[list]:
     channels = {channel.pk: str(channel) for channel in Channel.objects.all()}
-    names = [name for name, _path in COLUMNS]
-    at, not_to_contact = names.index("channel"), names.index("do_not_contact")
-    hidden = [place for place, name in enumerate(names) if name in WAYS_TO_REACH]
-    writer = csv.writer(_Echo())
-    yield "\ufeff"  # by this mark spreadsheets know UTF-8
-    yield writer.writerow(names)
+    at = [name for name, _path in COLUMNS].index("channel")
+    yield [name for name, _path in COLUMNS]
     agreed = Consent.objects.valid().filter(contact=OuterRef("contact"), purpose=Purpose.CONTACT)
     leads = leads.annotate(consent_at=Subquery(agreed.values("given_at")[:1]))
-    lines: list[str] = []
     for row in leads.values_list(*(path for _name, path in COLUMNS)).iterator(chunk_size=2000):
         cells = list(row)
         cells[at] = channels[cells[at]]
-        if cells[not_to_contact]:
-            for place in hidden:
-                cells[place] = ""
-        lines.append(writer.writerow(map(_cell, cells)))
-        if len(lines) == LINES_AT_ONCE:
-            yield "".join(lines)
-            lines.clear()
-    yield "".join(lines)
-
-
-def _cell(value: object) -> str | int:
-    if value is None or value == "":
-        return ""
-    if type(value) is str:  # most cells are
-        return neutralise(value)
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return value
-    if isinstance(value, datetime.datetime):
-        return value.isoformat(timespec="seconds")
-    return neutralise(str(value))
+        yield cells
