@@ -75,6 +75,43 @@ class OrganisationForm(forms.ModelForm):
         super().__init__(data, **kwargs)
 
 
+class TimeInput(forms.TimeInput):
+    """The browser's own picker of a time of day."""
+
+    input_type = "time"
+
+    def __init__(self) -> None:
+        super().__init__(format="%H:%M")
+
+
+class OrganisationSettingsForm(OrganisationForm):
+    """The organisation, when it works, and how it writes to clients."""
+
+    class Meta(OrganisationForm.Meta):
+        fields = [
+            *OrganisationForm.Meta.fields,
+            "office_opens_at",
+            "office_closes_at",
+            "language",
+            "quiet_from",
+            "quiet_until",
+            "mails_a_week",
+        ]
+        widgets = OrganisationForm.Meta.widgets | dict.fromkeys(
+            ("office_opens_at", "office_closes_at", "quiet_from", "quiet_until"), TimeInput
+        )
+
+    GROUPS = (
+        ("", ["name", "currency", "country", "time_zone"]),
+        (_("Office hours"), ["office_opens_at", "office_closes_at"]),
+        (_("Mails to clients"), ["language", "mails_a_week", "quiet_from", "quiet_until"]),
+    )
+
+    def groups(self) -> list[tuple[object, list[forms.BoundField]]]:
+        """The fields under their headings."""
+        return [(heading, [self[name] for name in names]) for heading, names in self.GROUPS]
+
+
 class FirstRunForm(OrganisationForm):
     """The organisation and its first administrator."""
 

@@ -23,7 +23,7 @@ from accounts import access
 from accounts.forms import (
     ApiTokenForm,
     FirstRunForm,
-    OrganisationForm,
+    OrganisationSettingsForm,
     ProfileForm,
     TeamForm,
     UserFilterForm,
@@ -173,6 +173,18 @@ SETTINGS = (
         ),
     ),
     (
+        gettext_lazy("Personal data"),
+        (
+            (
+                "leads:consent_texts",
+                "hand-raised",
+                gettext_lazy("Consent texts"),
+                gettext_lazy("The words that people agree to, for each purpose"),
+                access.WRITE_CONSENT_TEXTS | access.EDIT_CATALOGUE,
+            ),
+        ),
+    ),
+    (
         gettext_lazy("Lists"),
         (
             (
@@ -231,7 +243,7 @@ def settings_index(request: HttpRequest) -> HttpResponse:
 @access.only_for(access.EDIT_ORGANISATION)
 @require_http_methods(["GET", "HEAD", "POST"])
 def organisation(request: HttpRequest) -> HttpResponse:
-    form = OrganisationForm(request.POST or None, instance=Organisation.current())
+    form = OrganisationSettingsForm(request.POST or None, instance=Organisation.current())
     if request.method == "POST" and form.is_valid():
         form.save()
         messages.success(request, _("The organisation is saved."))

@@ -20,7 +20,7 @@ from django.utils import timezone
 from accounts.models import Organisation
 from kpi.models import Fact, Reckoning
 from leads.models import Campaign, Expense, Lead, LeadEvent, Stage
-from leads.models.leads import FUNNEL
+from leads.models.leads import ASIDE, FUNNEL
 from pipeline.models import Handoff, Opportunity, Payment
 
 # A cohort's numerator counts what was reached within so many days. Longer than the longest sale that was ever seen
@@ -136,7 +136,7 @@ _KNOWN_COST = Q(margin__isnull=False, amount__isnull=False)
 MEASURES: list[Measure] = [
     # Leads by the day they first reached a stage; they belong to their owner in marketing.
     *(_stage(stage) for stage in FUNNEL),
-    *(_stage(stage) for stage in (Stage.WARM, Stage.RETURNED, Stage.LOST)),
+    *(_stage(stage) for stage in ASIDE),
     Measure("removed", REMOVED_LEAD, "removed_at"),
     # Cohorts: counted on the day of the first stage.
     *(

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from kpi.facts import MEASURE, cohort_slug
 from leads.models import Stage
-from leads.models.leads import FUNNEL
+from leads.models.leads import ASIDE, FUNNEL
 
 
 class Unit(enum.StrEnum):
@@ -160,6 +160,7 @@ _STAGE_NAMES = {
     Stage.WON: _("Won"),
     Stage.WARM: _("Kept warm"),
     Stage.RETURNED: _("Returned by sales"),
+    Stage.REFERRED: _("Referred to a partner"),
     Stage.LOST: _("Lost"),
 }
 _STAGE_DEFINITION = _(
@@ -169,7 +170,7 @@ _STAGE_DEFINITION = _(
 
 def _stage_count(stage: Stage) -> Metric:
     slug = "leads" if stage is Stage.NEW else stage.value
-    better = DOWN if stage in (Stage.RETURNED, Stage.LOST) else NEITHER if stage is Stage.WARM else UP
+    better = DOWN if stage in (Stage.RETURNED, Stage.LOST) else NEITHER if stage in (Stage.WARM, Stage.REFERRED) else UP
     return Metric(slug, _STAGE_NAMES[stage], Unit.COUNT, better, count(slug), _STAGE_DEFINITION, family="stage_count")
 
 
@@ -207,7 +208,7 @@ def _cost(slug: str, name: Promise, of: str, of_name: Promise) -> Metric:
 
 
 METRICS: list[Metric] = [
-    *(_stage_count(stage) for stage in [*FUNNEL, Stage.WARM, Stage.RETURNED, Stage.LOST]),
+    *(_stage_count(stage) for stage in [*FUNNEL, *ASIDE]),
     Metric(
         "removed",
         _("Removed"),

@@ -117,7 +117,14 @@ else:
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Rate limits live in the database: they must hold when Redis is away.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "cache",
+        # Beyond so many, unexpired counters are dropped: a flood from many addresses must not wipe out the others'.
+        "OPTIONS": {"MAX_ENTRIES": 20_000},
+    }
+}
 
 # --- People ----------------------------------------------------------------------------------------------------------
 
@@ -152,6 +159,12 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_PREVENT_ENUMERATION = True
 # Rate limits count per client address; behind a proxy that address is in its header, elsewhere the header is a lie.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
+# The public questionnaire. A whole exhibition may come from one address, so the first bound only makes a person look.
+ACCOUNT_RATE_LIMITS = {
+    "questionnaire_looked_at": "30/10m/key",
+    "questionnaire_refused": "150/10m/key",
+    "questionnaire_page": "3/d/key",  # submissions from one opened page
+}
 
 # --- Language and time -----------------------------------------------------------------------------------------------
 

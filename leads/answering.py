@@ -225,10 +225,11 @@ def _rows(submission: Submission, question: Question, answers: dict[str, Any]) -
     match question.kind:
         case Question.Kind.CHOICE | Question.Kind.MULTI_CHOICE:
             options = {option.key: option for option in question.options.all()}
-            keys = dict.fromkeys(value if isinstance(value, list) else [value])
-            if unknown := keys.keys() - options.keys():
+            keys = set(value if isinstance(value, list) else [value])
+            if unknown := keys - options.keys():
                 raise ValueError(f"Question {question.key} doesn't offer {', '.join(map(repr, unknown))}.")
-            return [Answer(submission=submission, question=question, option=options[key]) for key in keys]
+            chosen = (option for key, option in options.items() if key in keys)
+            return [Answer(submission=submission, question=question, option=option) for option in chosen]
         case Question.Kind.NUMBER:
             row.number = value
         case Question.Kind.YES_NO:

@@ -145,6 +145,10 @@ class ContactSerializer(serializers.ModelSerializer):
 class ContactUpsertItemSerializer(serializers.ModelSerializer):
     external_id = serializers.CharField(max_length=200, validators=[validate_text])
     phone = serializers.CharField(required=False, allow_blank=True, max_length=50, validators=[validate_text])
+    do_not_contact = serializers.BooleanField(
+        required=False,
+        help_text="true is taken; false never ends it here, since an old copy would. Write the one contact to end it.",
+    )
     company = serializers.CharField(required=False, allow_blank=True, max_length=200, validators=[validate_text])
 
     class Meta:

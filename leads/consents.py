@@ -1,14 +1,34 @@
 """Giving, asking and withdrawing consent: the one place that decides whether a person may be written to."""
 
+import dataclasses
 import datetime
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext as _
 
+from accounts import access
 from accounts.models import User
 from leads.models import Consent, ConsentText, Contact, LeadEvent
 from leads.models.consents import Purpose
 from leads.models.contacts import ContactQuerySet
+
+
+class Refused(Exception):
+    """What was asked can't be recorded as things stand; the text says why."""
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """How one person stands to one purpose: the row that counts now, if any, and those before it, newest first."""
+
+    purpose: Purpose
+    current: Consent | None
+    earlier: list[Consent]
+
+    @property
+    def is_given(self) -> bool:
+        return self.current is not None and self.current.is_valid
 
 
 @transaction.atomic
@@ -21,8 +41,12 @@ def give(
     by: User | None = None,
     text: ConsentText | None = None,
 ) -> Consent:
-    """Record that `contact` agreed, to `text` or to the words in force. Agreeing twice changes nothing."""
-    locked = Contact.objects.select_for_update().get(pk=contact.pk)
+    """Record that `contact` agreed, to `text` or to the words in force. Agreeing twice changes nothing.
+
+    A person who doesn't want to be contacted stays so: anybody can tick a box on a public page, so only somebody who
+    spoke to the person takes that back, by editing the contact. Raises NotAllowed, and Refused for an erased person.
+    """
+    locked = _lock(contact, by)
     valid = Consent.objects.valid().filter(contact=contact, purpose=purpose).first()
     if valid:
         return valid
@@ -38,8 +62,12 @@ def give(
 
 @transaction.atomic
 def withdraw(contact: Contact, purpose: Purpose, *, source: str, at: datetime.datetime, by: User | None = None) -> None:
-    """End the consent, or record the refusal of what was never agreed to. Withdrawing twice changes nothing."""
-    locked = Contact.objects.select_for_update().get(pk=contact.pk)
+    """End the consent, or record the refusal of what was never agreed to. Withdrawing twice changes nothing.
+
+    Who withdraws being contacted is not contacted any more, whatever else they agreed to.
+    Raises NotAllowed, and Refused for an erased person.
+    """
+    locked = _lock(contact, by)
     consents = Consent.objects.filter(contact=contact, purpose=purpose)
     if not consents.valid().update(withdrawn_at=at, withdrawn_in=source[:200]):
         if consents.exists():
@@ -47,7 +75,19 @@ def withdraw(contact: Contact, purpose: Purpose, *, source: str, at: datetime.da
         Consent.objects.create(
             contact=contact, purpose=purpose, withdrawn_at=at, withdrawn_in=source[:200], recorded_by=by
         )
+    if purpose == Purpose.CONTACT:
+        contact.do_not_contact = True
+        Contact.objects.filter(pk=contact.pk).update(do_not_contact=True)
     _tell(contact, locked, by=by, at=at, step="withdrawn", purpose=purpose, source=source)
+
+
+def _lock(contact: Contact, by: User | None) -> Contact:
+    if not access.may(by, access.RECORD_CONSENTS):
+        raise access.NotAllowed(_("Your role doesn't record consents."))
+    locked = Contact.objects.select_for_update().get(pk=contact.pk)
+    if locked.erased_at is not None:
+        raise Refused(_("This person's data was erased; nothing can be recorded about them any more."))
+    return locked
 
 
 def _tell(contact: Contact, locked: Contact, *, by: User | None, at: datetime.datetime, **data: object) -> None:
@@ -57,6 +97,45 @@ def _tell(contact: Contact, locked: Contact, *, by: User | None, at: datetime.da
     LeadEvent.objects.bulk_create(
         LeadEvent(lead=lead, kind=LeadEvent.Kind.CONSENT, actor=by, at=at, data=data)
         for lead in contact.leads.only("pk")
+    )
+
+
+def states(contact: Contact) -> list[State]:
+    """How the person stands to each purpose, in one query."""
+    rows = Consent.objects.filter(contact=contact).select_related("text", "recorded_by").order_by("-pk")
+    by_purpose: dict[str, list[Consent]] = {}
+    for row in rows:
+        by_purpose.setdefault(row.purpose, []).append(row)
+    found = [(purpose, by_purpose.get(purpose, [])) for purpose in Purpose]
+    return [State(purpose, rows[0] if rows else None, rows[1:]) for purpose, rows in found]
+
+
+@transaction.atomic
+def put_text_in_force(
+    purpose: Purpose, text_en: str, text_ru: str, *, seen_version: int, by: User | None, at: datetime.datetime
+) -> ConsentText:
+    """Make the next version of a purpose's words, in force from `at`. What was agreed to before keeps its own words.
+
+    `seen_version` (0: none) is the version that was meant to be replaced. The same words again make no version.
+    Raises NotAllowed, and Refused when there are no words or somebody was faster.
+    """
+    if not access.may(by, access.WRITE_CONSENT_TEXTS):
+        raise access.NotAllowed(_("Only the director or an administrator decides the words of consents."))
+    list(ConsentText.objects.select_for_update().filter(purpose=purpose))  # one at a time …
+    latest = ConsentText.objects.filter(purpose=purpose).order_by("-version").first()  # … and what came meanwhile
+    if not (text_en.strip() or text_ru.strip()):
+        raise Refused(_("Write the words in at least one language."))
+    if latest is not None and latest.version != seen_version:
+        raise Refused(_("Somebody put a newer version in force meanwhile. Look at it first, then decide."))
+    if latest is not None and (latest.text_en, latest.text_ru) == (text_en, text_ru):
+        return latest
+    return ConsentText.objects.create(
+        purpose=purpose,
+        version=latest.version + 1 if latest else 1,
+        text_en=text_en,
+        text_ru=text_ru,
+        in_force_at=at,
+        created_by=by,
     )
 
 

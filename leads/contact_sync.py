@@ -127,6 +127,9 @@ def _apply(contact: Contact, item: dict, companies: dict[str, Company], country:
     for field in FIELDS:
         if field in item:
             setattr(contact, field, item[field])
+    contact.do_not_contact |= before[
+        FIELDS.index("do_not_contact")
+    ]  # only a person, or one write of one contact, ends it
     if contact.email != before[FIELDS.index("email")]:
         contact.bounced_at = None  # the new address may well work
     if "phone" in item and item["phone"] not in {contact.phone, contact.phone_as_typed}:

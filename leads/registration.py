@@ -62,18 +62,6 @@ def fill_in(contact: Contact, person: Person) -> bool:
     return filled
 
 
-def find_or_add_contact(
-    person: Person, *, at: datetime.datetime, consent_source: str, by: User | None = None
-) -> tuple[Contact, bool]:
-    """The contact with this e-mail or phone, its blank fields filled in, or a new one. True when it was known.
-
-    What is already known is never overwritten by what somebody typed in a hurry. What the person agreed to is recorded.
-    """
-    contact, is_known = _known_or_new(person)
-    record_consents(contact, person, source=consent_source, by=by, at=at)
-    return contact, is_known
-
-
 def record_consents(contact: Contact, person: Person, *, source: str, by: User | None, at: datetime.datetime) -> None:
     """Keep what the person agreed to while being registered; what isn't ticked withdraws nothing."""
     for agreed, purpose in ((person.consent, Purpose.CONTACT), (person.mailing_consent, Purpose.MAILING)):
@@ -82,6 +70,10 @@ def record_consents(contact: Contact, person: Person, *, source: str, by: User |
 
 
 def _known_or_new(person: Person) -> tuple[Contact, bool]:
+    """The contact with this e-mail or phone, its blank fields filled in, or a new one. True when it was known.
+
+    What is already known is never overwritten by what somebody typed in a hurry.
+    """
     contact = Contact.objects.select_for_update().same_as(email=person.email, phone=person.phone).order_by("pk").first()
     is_known = contact is not None
     contact = contact or Contact()

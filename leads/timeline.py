@@ -6,13 +6,16 @@ from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from django.urls import reverse
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _g
 from django.utils.translation import gettext_lazy as _
 
-from leads.models import Contact, Criterion, CriterionAnswer, Lead, LeadEvent, Referral, Stage
+from leads.models import Contact, Criterion, CriterionAnswer, Lead, LeadEvent, Referral, Stage, Submission
 from leads.models.consents import Purpose
+from leads.questionnaires import CONTACT_FIELDS
 
 Kind = LeadEvent.Kind
 
@@ -93,6 +96,7 @@ class Entry:
     state: str
     sentence: str
     details: list[tuple[str, str]]
+    url: str = ""
 
 
 def entries(events: Iterable[LeadEvent]) -> list[Entry]:
@@ -143,20 +147,31 @@ def _entry(event: LeadEvent, criterion_texts: dict[str, str]) -> Entry:
     elif event.kind == Kind.CONSENT:
         words["step"] = CONSENT_STEPS.get(str(data.get("step")), "—")
         words["purpose"] = Purpose(data["purpose"]).label if data.get("purpose") in Purpose.values else "—"
+    elif event.kind == Kind.ATTEMPT_PLANNED:
+        words["when"] = _moment(data.get("when"))
     elif event.kind == Kind.UNDONE:
         words["what"] = Kind(data["what"]).label if data.get("what") in Kind.values else "—"
     elif event.kind == Kind.EDITED:
         details += _changes(data)
+    elif event.kind == Kind.ANSWERED:
+        details += _differences(data)
     elif event.kind == Kind.RETURNED:
         details += feedback(data)
     elif event.kind == Kind.DATA_FAULT:
         details += [(_stage(name), _day(str(at)[:10])) for name, at in data.items() if name in Stage.values]
-    return Entry(event, _who(event), icon, state, str(sentence) % words, details)
+    url = reverse("leads:submission_detail", args=[data["submission"]]) if _is_answered(event) else ""
+    return Entry(event, _who(event), icon, state, str(sentence) % words, details, url)
+
+
+def _is_answered(event: LeadEvent) -> bool:
+    return event.kind == Kind.ANSWERED and isinstance(event.data.get("submission"), int)
 
 
 def _who(event: LeadEvent) -> str:
     if event.actor:
         return str(event.actor)
+    if event.kind == Kind.ANSWERED and event.data.get("via") == Submission.Via.PUBLIC:
+        return _g("The visitor")
     return _g("Import") if event.data.get("source") == "import" else "LeadFlow"
 
 
@@ -190,10 +205,30 @@ def _changes(data: dict[str, Any]) -> list[tuple[str, str]]:
     return [(label[:1].upper() + label[1:], text) for label, text in lines]
 
 
+def _differences(data: dict[str, Any]) -> list[tuple[str, str]]:
+    """(label, what was said and what is known) of each fact that was known otherwise and wasn't overwritten."""
+    return [
+        (
+            str(CONTACT_FIELDS.get(name) or CONTACT_FIELDS.get(f"company.{name}") or name),
+            _g("said “%(said)s”, kept “%(known)s”") % {"said": pair[1], "known": pair[0]},
+        )
+        for name, pair in (data.get("differs") or {}).items()
+        if isinstance(pair, list)
+    ]
+
+
 def _amount(value: object) -> str:
     try:
         return f"{Decimal(str(value)):,f}".replace(",", "\u202f")
     except InvalidOperation:
+        return "—"
+
+
+def _moment(value: object) -> str:
+    """An ISO moment in the reader's time zone."""
+    try:
+        return date_format(timezone.localtime(datetime.datetime.fromisoformat(str(value))), "DATETIME_FORMAT")
+    except ValueError:
         return "—"
 
 

@@ -1,16 +1,21 @@
 from django.urls import path
 
 from leads.views import (
+    answering,
+    backtest,
     campaigns,
     catalogue,
     companies,
+    consents,
     contacts,
     criteria,
     demand,
     export,
     leads,
+    public,
     questionnaires,
     stand,
+    submissions,
 )
 
 app_name = "leads"
@@ -32,9 +37,20 @@ urlpatterns = [
     path("demand/", demand.demand_list, name="demand_list"),
     path("demand/<int:pk>/", demand.demand_detail, name="demand_detail"),
     path("demand/<int:pk>/edit/", demand.demand_edit, name="demand_edit"),
+    path("leads/<int:pk>/questionnaire/", answering.lead_questionnaire, name="lead_questionnaire"),
+    path("q/<slug:public_key>/", public.questionnaire_public, name="questionnaire_public"),
+    path("q/<slug:public_key>/thanks/<str:token>/", public.questionnaire_thanks, name="questionnaire_thanks"),
+    path("q/<slug:public_key>/meeting/<str:token>/", public.questionnaire_meeting, name="questionnaire_meeting"),
+    path("questionnaires/<int:pk>/sheet/", answering.questionnaire_sheet, name="questionnaire_sheet"),
+    path("questionnaires/<int:pk>/code.<slug:kind>", answering.questionnaire_code, name="questionnaire_code"),
+    path("answers/", submissions.submission_list, name="submission_list"),
+    path("answers/decide/", submissions.submission_decide, name="submission_decide"),
+    path("answers/<int:pk>/", submissions.submission_detail, name="submission_detail"),
+    path("answers/<int:pk>/undo/", submissions.submission_undo, name="submission_undo"),
     path("contacts/", contacts.contact_list, name="contact_list"),
     path("contacts/<int:pk>/", contacts.contact_detail, name="contact_detail"),
     path("contacts/<int:pk>/edit/", contacts.contact_edit, name="contact_edit"),
+    path("contacts/<int:pk>/consents/<slug:purpose>/", consents.contact_consent, name="contact_consent"),
     path("companies/", companies.company_list, name="company_list"),
     path("companies/<int:pk>/", companies.company_detail, name="company_detail"),
     path("companies/<int:pk>/edit/", companies.company_edit, name="company_edit"),
@@ -80,6 +96,9 @@ urlpatterns = [
     path("settings/reasons/", catalogue.reason_list, name="reason_list"),
     path("settings/reasons/<int:pk>/", catalogue.reason_edit, name="reason_edit"),
     path("settings/reasons/<int:pk>/move/", catalogue.reason_move, name="reason_move"),
+    path("settings/consents/", consents.consent_texts, name="consent_texts"),
+    path("settings/consents/<slug:purpose>/", consents.consent_text_edit, name="consent_text_edit"),
     path("settings/criteria/", criteria.criteria_page, name="criteria"),
     path("settings/criteria/edit/", criteria.criteria_edit, name="criteria_edit"),
+    path("settings/criteria/<int:pk>/backtest/", backtest.criteria_backtest, name="criteria_backtest"),
 ]

@@ -18,6 +18,8 @@ TERMS = (
     "director_days",
     "cold_days",
     "unreachable_attempts",
+    "response_hours",
+    "brief_hours",
 )
 
 

@@ -35,6 +35,9 @@ def person(**options) -> serializers.SlugRelatedField:
 class HandoffSerializer(serializers.ModelSerializer):
     assigned_to = serializers.EmailField(source="assigned_to.email")
     decided_by = serializers.EmailField(source="decided_by.email", default=None)
+    do_not_contact = serializers.BooleanField(
+        source="lead.contact.do_not_contact", help_text="Then don't call or write."
+    )
     reason = serializers.CharField(source="reason.text", default=None)
 
     class Meta:
@@ -42,6 +45,7 @@ class HandoffSerializer(serializers.ModelSerializer):
         fields = [
             "id",
             "lead",
+            "do_not_contact",
             "assigned_to",
             "note",
             "handed_over_at",
@@ -95,6 +99,7 @@ class OpportunitySerializer(serializers.ModelSerializer):
 
 class LeadSerializer(serializers.ModelSerializer):
     contact_name = serializers.CharField(source="contact.name")
+    do_not_contact = serializers.BooleanField(source="contact.do_not_contact", help_text="Then don't call or write.")
     owner = serializers.EmailField(source="owner.email", default=None)
 
     class Meta:
@@ -103,6 +108,7 @@ class LeadSerializer(serializers.ModelSerializer):
             "id",
             "contact",
             "contact_name",
+            "do_not_contact",
             "campaign",
             "product",
             "owner",
@@ -192,6 +198,7 @@ class LeadFilter(django_filters.FilterSet):
     channel = django_filters.ModelChoiceFilter(field_name="campaign__channel", queryset=Channel.objects.all())
     owner = django_filters.CharFilter(field_name="owner__email")
     updated_since = MomentFilter(field_name="updated_at", lookup_expr="gte")
+    do_not_contact = django_filters.BooleanFilter(field_name="contact__do_not_contact")
     registered_since = MomentFilter(field_name="registered_at", lookup_expr="gte")
 
     class Meta:
@@ -312,7 +319,8 @@ class HandoffViewSet(viewsets.ReadOnlyModelViewSet):
     filterset_class = HandoffFilter
 
     def get_queryset(self):
-        return Handoff.objects.visible_to(self.request.user).select_related("assigned_to", "decided_by", "reason")
+        handoffs = Handoff.objects.visible_to(self.request.user)
+        return handoffs.select_related("lead__contact", "assigned_to", "decided_by", "reason")
 
     @extend_schema(request=None, responses={201: OpportunitySerializer})
     @action(detail=True, methods=["post"])

@@ -292,12 +292,15 @@ class AgreementForm(forms.ModelForm):
             "director_days",
             "cold_days",
             "unreachable_attempts",
+            "response_hours",
+            "brief_hours",
             "note",
         ]
 
     def clean(self) -> dict:
         data = super().clean() or self.cleaned_data
         self._in_order("first_contact_days", "verdict_days", _("The verdict can't be due before the first contact."))
+        self._in_order("response_hours", "brief_hours", _("The brief can't be due before the first contact."))
         self._in_order("manager_days", "director_days", _("The director is told after the manager, not before."))
         return data
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
 from accounts.models import Organisation, User
 from leads.models import Channel, Lead, LeadEvent, Reason, Stage
-from leads.models.leads import FUNNEL, SELLING, LeadEventQuerySet
+from leads.models.leads import ASIDE, FUNNEL, SELLING, LeadEventQuerySet
 from pipeline.models import Handoff, Opportunity
 from pipeline.models.handoffs import HandoffQuerySet
 from pipeline.sla import Clock
@@ -260,7 +260,7 @@ class Review:
                 "entered_url": self.week.address(LEADS, entered=stage.value),
                 "left_url": self.week.address(LEADS, left=stage.value),
             }
-            for stage in [*FUNNEL, Stage.LOST, Stage.WARM, Stage.RETURNED, Stage.REMOVED]
+            for stage in [*FUNNEL, *ASIDE, Stage.REMOVED]
             if stage in entered or stage in left
         ]
 

@@ -1,4 +1,4 @@
-"""What a minute brings: clocks that come due, go overdue or must be escalated, and leads that go cold.
+"""What a minute brings: clocks that come due, go overdue or must be escalated, leads that go cold or that nobody called.
 
 Everything follows from rows and `at`: whoever was not told yet of a level that has begun is told now, and the row keeps
 that. So a sweep may be killed, run twice at once or come days late; each person hears of each level once.
@@ -9,10 +9,12 @@ from collections.abc import Iterable
 
 from django.db import transaction
 
-from accounts.models import Role, User
+from accounts import access
+from accounts.models import Organisation, Role, User
 from leads.models import Lead, LeadEvent
-from leads.models.leads import SELLING
-from pipeline.models import Handoff, Notification, Opportunity
+from leads.models.leads import SELLING, UNCONTACTED
+from pipeline import response
+from pipeline.models import Agreement, Handoff, Notification, Opportunity
 from pipeline.notify import notify
 from pipeline.sla import Clock
 
@@ -26,6 +28,8 @@ def sweep(at: datetime.datetime) -> dict[str, int]:
     for clock in Clock:
         told[str(clock)] = _in_batches(_alert_batch, clock, at)
     told["cold"] = _in_batches(_cold_batch, at)
+    _in_batches(_give_deadlines, at)
+    told["untouched"] = _in_batches(_untouched_batch, at)
     return told
 
 
@@ -97,6 +101,53 @@ def _cold_batch(at: datetime.datetime) -> int:
     for lead in claimed:
         LeadEvent.objects.record(lead, LeadEvent.Kind.COLD, by=None, at=at, rep=str(reps.get(lead.pk, "")))
         notify(Notification.Kind.COLD, [reps.get(lead.pk)], lead, at=at)
+    return len(claimed)
+
+
+@transaction.atomic
+def _give_deadlines(at: datetime.datetime) -> int:
+    """Write when the first contact of up to `BATCH` new leads is due. Reckoned from what stands in the row alone."""
+    leads = list(
+        Lead.objects.filter(
+            stage__in=UNCONTACTED,
+            registered_at__gte=at - response.RECENT,
+            contacted_at__isnull=True,
+            response_due_at__isnull=True,
+        )
+        .select_for_update(skip_locked=True, of=("self",))
+        .order_by("pk")[:BATCH]
+    )
+    if leads:
+        agreements, organisation = list(Agreement.objects.order_by("-in_force_at", "-version")), Organisation.current()
+        for lead in leads:
+            lead.response_due_at = response.due_at(lead, agreements=agreements, organisation=organisation)
+        Lead.objects.bulk_update(leads, ["response_due_at"])
+    return len(leads)
+
+
+@transaction.atomic
+def _untouched_batch(at: datetime.datetime) -> int:
+    """Claim up to `BATCH` leads that nobody contacted in time, and tell their owner.
+
+    Where nobody of marketing owns the lead, everybody who could call is told, in the app alone: a mail to each of them
+    for each lead would be a flood.
+    """
+    claimed = list(
+        Lead.objects.untouched(at)
+        .filter(response_flagged_at__isnull=True)
+        .select_related("contact__company", "owner")
+        .select_for_update(skip_locked=True, of=("self",))
+        .order_by("pk")[:BATCH]
+    )
+    Lead.objects.filter(pk__in=[lead.pk for lead in claimed]).update(response_flagged_at=at)
+    callers = list(User.objects.active().filter(role__in=access.MARKETING)) if claimed else []
+    for lead in claimed:
+        is_owned = lead.owner is not None and access.may(lead.owner, access.CALL_LEADS)
+        recipients = [lead.owner] if is_owned else callers
+        due_at = lead.response_due_at.isoformat()
+        told = [str(user) for user in recipients]
+        LeadEvent.objects.record(lead, LeadEvent.Kind.UNTOUCHED, by=None, at=at, told=told, due_at=due_at)
+        notify(Notification.Kind.UNTOUCHED, recipients, lead, at=at, by_mail=is_owned, due_at=due_at)
     return len(claimed)
 
 

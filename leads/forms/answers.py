@@ -4,7 +4,7 @@ import dataclasses
 import datetime
 import json
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Self
 
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -87,15 +87,13 @@ class AnswerForm(forms.Form):
         for key, value in (initial or {}).items():
             self.initial[field_name(key)] = {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
 
-    @classmethod
-    def typed(cls, version: QuestionnaireVersion, data: QueryDict, **options: Any) -> "AnswerForm":
-        """What was typed so far, unchecked: to be shown again in another language."""
-        form = cls(version, **options)
-        for name, field in form.fields.items():
-            value = field.widget.value_from_datadict(data, {}, form.add_prefix(name))
+    def keep(self, data: QueryDict) -> Self:
+        """Show what was typed so far, unchecked: for the same page once more, such as in another language."""
+        for name, field in self.fields.items():
+            value = field.widget.value_from_datadict(data, {}, self.add_prefix(name))
             if value not in (None, "", []):
-                form.initial[name] = value
-        return form
+                self.initial[name] = value
+        return self
 
     @property
     def rows(self) -> list[Row]:

@@ -56,8 +56,12 @@ FUNNEL = [
     Stage.CONTRACT,
     Stage.WON,
 ]
+# Off that road: kept warm, sent back, passed on or lost.
+ASIDE = [Stage.WARM, Stage.RETURNED, Stage.REFERRED, Stage.LOST]
 # Where a lead that was not heard from yet, or not long ago, waits for marketing's next call.
 TO_QUALIFY = [Stage.NEW, Stage.CONTACTED, Stage.BRIEFED]
+# Where a lead stands that nobody has called yet. A brief may have come from a form that the client filled in.
+UNCONTACTED = [Stage.NEW, Stage.BRIEFED]
 WITH_MARKETING = [*TO_QUALIFY, Stage.WARM, Stage.QUALIFIED, Stage.RETURNED, Stage.REFERRED]
 SELLING = [Stage.ACCEPTED, Stage.DEMO, Stage.PROPOSAL, Stage.CONTRACT]
 WITH_SALES = [Stage.HANDED_OVER, Stage.IN_WORK, *SELLING]
@@ -84,6 +88,15 @@ class LeadQuerySet(Searchable, models.QuerySet["Lead"]):
     def cold(self, at: datetime.datetime) -> "LeadQuerySet":
         """Leads in sales' hands that nobody has contacted for longer than was agreed."""
         return self.filter(stage__in=WITH_SALES, cold_at__lte=at)
+
+    def untouched(self, at: datetime.datetime) -> "LeadQuerySet":
+        """Leads that marketing should have contacted for the first time by `at`, and nobody has."""
+        return self.filter(
+            stage__in=UNCONTACTED,
+            contacted_at__isnull=True,
+            response_due_at__lt=at,
+            contact__do_not_contact=False,
+        )
 
     def reached_counts(self) -> dict[str, int]:
         """How many of these leads ever reached each stage, by stage, in one query; and how many are removed."""
@@ -234,7 +247,7 @@ class Lead(models.Model):
             models.Index(
                 fields=["response_due_at"],
                 name="lead_untouched",
-                condition=Q(response_due_at__isnull=False, response_flagged_at__isnull=True),
+                condition=Q(response_due_at__isnull=False, response_flagged_at__isnull=True, contacted_at__isnull=True),
             ),
             models.Index(
                 fields=["next_attempt_at", "id"], name="lead_next_attempt", condition=Q(next_attempt_at__isnull=False)

@@ -16,7 +16,7 @@ from accounts.models import Organisation, User
 from accounts.saving import save_unless_taken
 from leads.forms.campaigns import CampaignFilter, CampaignForm, ExpenseFilter, ExpenseForm
 from leads.models import Campaign, Channel, Expense, Lead
-from leads.models.leads import FUNNEL, Stage
+from leads.models.leads import ASIDE, FUNNEL, Stage
 
 
 @login_required
@@ -70,7 +70,7 @@ def _campaign_page(request: HttpRequest, pk: int, expense_form: ExpenseForm) -> 
             "counts": counts,
             "lead_list": lead_list,
             "reached": bars(FUNNEL),
-            "aside": [bar for bar in bars([Stage.WARM, Stage.RETURNED, Stage.LOST, Stage.REMOVED]) if bar["value"]],
+            "aside": [bar for bar in bars([*ASIDE, Stage.REMOVED]) if bar["value"]],
             "spent": spent,
             "over_budget": (spent or 0) - campaign.planned_budget if campaign.planned_budget is not None else None,
             "expenses": expenses[:10],

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import access
 from accounts.keyset import count_up_to, keyset_page
+from leads import consents
 from leads.editing import StaleEdit, edit_contact
 from leads.forms.contacts import ContactFilter, ContactForm
 from leads.models import Contact
@@ -51,8 +52,11 @@ def contact_detail(request: HttpRequest, pk: int) -> HttpResponse:
         {
             "contact": contact,
             "leads": leads,
+            "consents": consents.states(contact),
             "identities": contact.identities.order_by("system", "external_id"),
             "may_edit": access.may(request.user, access.EDIT_CONTACTS),
+            "may_export": access.may(request.user, access.EXPORT_PERSON),
+            "may_erase": access.may(request.user, access.ERASE_PERSON),
             "may_register": access.may(request.user, access.REGISTER_LEADS),
         },
     )

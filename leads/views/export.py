@@ -42,6 +42,8 @@ COLUMNS = [
     ("utm_content", "utm_content"),
     *((stage.reached_field, stage.reached_field) for stage in [*FUNNEL, Stage.LOST]),
 ]
+# Left blank for who doesn't want to be contacted: the file may end in a mailing tool or a call list.
+WAYS_TO_REACH = {"email", "phone", "phone_as_typed", "profile_url"}
 
 
 @access.only_for(access.EXPORT)
@@ -60,11 +62,16 @@ def lead_export(request: HttpRequest) -> StreamingHttpResponse:
 
 def _rows(leads: LeadQuerySet) -> Iterator[list]:
     channels = {channel.pk: str(channel) for channel in Channel.objects.all()}
-    at = [name for name, _path in COLUMNS].index("channel")
-    yield [name for name, _path in COLUMNS]
+    names = [name for name, _path in COLUMNS]
+    at, not_to_contact = names.index("channel"), names.index("do_not_contact")
+    hidden = [place for place, name in enumerate(names) if name in WAYS_TO_REACH]
+    yield names
     agreed = Consent.objects.valid().filter(contact=OuterRef("contact"), purpose=Purpose.CONTACT)
     leads = leads.annotate(consent_at=Subquery(agreed.values("given_at")[:1]))
     for row in leads.values_list(*(path for _name, path in COLUMNS)).iterator(chunk_size=2000):
         cells = list(row)
         cells[at] = channels[cells[at]]
+        if cells[not_to_contact]:
+            for place in hidden:
+                cells[place] = ""
         yield cells

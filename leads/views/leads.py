@@ -15,6 +15,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from accounts import access
 from accounts.keyset import count_up_to, keyset_page
 from leads import criteria, timeline
+from leads.answering import latest_answers
 from leads.editing import StaleEdit, add_note, edit_lead, lead_version
 from leads.forms.leads import LeadFactsForm, LeadFilter, LeadForm, NoteForm
 from leads.forms.stand import StandMatchForm
@@ -124,6 +125,7 @@ def lead_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "sources": _sources(lead),
         "note_form": NoteForm(),
         "other_leads": lead.contact.leads.exclude(pk=lead.pk).select_related("campaign").order_by("-pk")[:5],
+        "said": latest_answers(lead),
         **_criteria(request, lead),
     }
     return render(request, "leads/lead_detail.html", context)

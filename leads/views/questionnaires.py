@@ -8,6 +8,7 @@ from django.core.exceptions import BadRequest
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.http import urlencode
@@ -19,7 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts import access
 from accounts.keyset import keyset_page
 from leads import questionnaires, results
-from leads.forms.answers import AnswerForm, is_asked
+from leads.forms.answers import AnswerForm
 from leads.forms.questionnaires import (
     AnswersFilter,
     QuestionForm,
@@ -421,7 +422,7 @@ def questionnaire_open(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_safe
 def questionnaire_preview(request: HttpRequest, pk: int) -> HttpResponse:
     """The draft, else the published version, as on two phones; what is answered there goes nowhere."""
     questionnaire = _questionnaire(request, pk)
@@ -429,26 +430,12 @@ def questionnaire_preview(request: HttpRequest, pk: int) -> HttpResponse:
     phones = []
     for code, label in (("en", _("English")), ("ru", _("Russian"))):
         with translation.override(code):
-            phones.append(_phone(request, version, code) | {"label": label})
+            form = AnswerForm(version, prefix=code, auto_id=f"id_{code}_%s")
+            asked = render_to_string("leads/_questions.html", {"form": form})  # now: choices are translated when drawn
+            phone = {"code": code, "label": label, "questions": asked, "intro": version.intro, "thanks": version.thanks}
+        phones.append(phone)
     context = {"questionnaire": questionnaire, "version": version, "phones": phones}
     return render(request, "leads/questionnaire_preview.html", context)
-
-
-def _phone(request: HttpRequest, version: QuestionnaireVersion, code: str) -> dict[str, Any]:
-    """The questions that are asked after the answers given so far. The language in force is the phone's."""
-    options: dict[str, Any] = {"prefix": code, "auto_id": f"id_{code}_%s"}
-    form, answers = AnswerForm(version, **options), {}
-    if request.method == "POST":
-        checked = AnswerForm(version, request.POST, **options)
-        checked.is_valid()
-        form, answers = AnswerForm.typed(version, request.POST, **options), checked.answers
-    return {
-        "code": code,
-        "rows": [row for row in form.rows if is_asked(row.question, answers)],
-        "intro": version.intro,
-        "thanks": version.thanks,
-        "send": _("Send"),
-    }
 
 
 # --- Results ---------------------------------------------------------------------------------------------------------

@@ -10,7 +10,10 @@ from leads.normalise import validate_text
 
 
 class Activity(models.Model):
-    """One recorded attempt or contact. Only where the client was reached, or written to, is it a contact."""
+    """One recorded attempt or contact. Only where the client was reached, or written to, is it a contact.
+
+    Who asks to be called later was reached: they were spoken to, and the next attempt is agreed.
+    """
 
     class Kind(models.TextChoices):
         CALL = "call", _("call")
@@ -25,7 +28,7 @@ class Activity(models.Model):
         WRONG_NUMBER = "wrong_number", _("wrong number")
         CALL_BACK = "call_back", _("call back later")
 
-    CONTACT_OUTCOMES = {Outcome.REACHED, Outcome.SENT}
+    CONTACT_OUTCOMES = {Outcome.REACHED, Outcome.SENT, Outcome.CALL_BACK}
     # What can come of each, in the words that fit; the forms offer these.
     OUTCOMES = {
         Kind.CALL: {
@@ -37,6 +40,14 @@ class Activity(models.Model):
         Kind.EMAIL: {Outcome.SENT: _("sent"), Outcome.REACHED: _("answered")},
         Kind.MEETING: {Outcome.REACHED: pgettext_lazy("meeting", "took place"), Outcome.NO_ANSWER: _("nobody came")},
         Kind.DEMO: {Outcome.REACHED: pgettext_lazy("demo", "took place"), Outcome.NO_ANSWER: _("nobody came")},
+    }
+
+    # What we do of ourselves; being called, being answered or meeting is no such thing. Not to who asked to be left alone.
+    OUTGOING = {
+        (Kind.CALL, Outcome.NO_ANSWER),
+        (Kind.CALL, Outcome.WRONG_NUMBER),
+        (Kind.CALL, Outcome.CALL_BACK),
+        (Kind.EMAIL, Outcome.SENT),
     }
 
     lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="activities", db_index=False)

@@ -55,6 +55,11 @@ class Agreement(models.Model):
         default=8,
         validators=[MinValueValidator(1), MaxValueValidator(999)],
     )
+    brief_hours = models.PositiveSmallIntegerField(
+        _("working hours to the brief"),
+        default=24,
+        validators=[MinValueValidator(1), MaxValueValidator(999)],
+    )
     note = models.CharField(_("what changed"), max_length=500, blank=True, validators=[validate_text])
     in_force_at = models.DateTimeField(_("in force from"), db_index=True)
     created_by = models.ForeignKey(

@@ -10,6 +10,7 @@ from accounts import access
 from accounts.models import User
 from leads.models import Lead, LeadEvent, Stage
 from leads.models.leads import SELLING, WITH_SALES
+from pipeline import response
 from pipeline.models import Activity, Agreement, Handoff
 from pipeline.transitions.rules import (
     Kind,
@@ -20,6 +21,8 @@ from pipeline.transitions.rules import (
     require_seller,
     restart_cold_clock,
 )
+
+LATEST_ATTEMPT = datetime.timedelta(days=366)
 
 
 @transaction.atomic
@@ -32,12 +35,17 @@ def log_activity(
     at: datetime.datetime,
     note: str = "",
     submission_key: uuid.UUID | None = None,
+    next_attempt_at: datetime.datetime | None = None,
 ) -> Activity:
-    """Record a call, mail, meeting or demo. The first real contact moves the lead on and stops clock one.
+    """Record a call, mail, meeting or demo. The first real contact moves the lead on and stops the first clock.
 
     By sales' side it counts for the pending handoff, by marketing's for a new lead. An unanswered call is an attempt,
-    not a contact. A repeated `submission_key` returns the activity recorded before.
+    not a contact. Of who doesn't want to be contacted only what they did is taken. `next_attempt_at` is when to try
+    again, as was agreed with the client or planned; what was planned before is over by this attempt. A repeated
+    `submission_key` returns the activity recorded before.
     """
+    if next_attempt_at is not None and not at < next_attempt_at <= at + LATEST_ATTEMPT:
+        raise TransitionError(_("Please plan the next attempt for a moment to come, within a year."))
     if outcome not in Activity.OUTCOMES[Activity.Kind(kind)]:
         raise TransitionError(_("That can't come of it. Please choose another outcome."))
     lead = lock(lead)
@@ -47,6 +55,10 @@ def log_activity(
         return done
     if lead.is_removed:
         raise TransitionError(_("The lead is removed. Restore it first."))
+    if lead.contact.do_not_contact and (kind, outcome) in Activity.OUTGOING:
+        raise TransitionError(
+            _("This person doesn't want to be contacted. Record only what they did of themselves: a call or an answer.")
+        )
     handoff = (
         Handoff.objects.select_for_update(of=("self",))
         .pending()
@@ -67,8 +79,19 @@ def log_activity(
         lead=lead, kind=kind, outcome=outcome, note=note, at=at, by=by, submission_key=submission_key
     )
     LeadEvent.objects.record(
-        lead, Kind.ACTIVITY, by=by, at=at, activity=kind, outcome=outcome, note=note, activity_id=activity.pk
+        lead,
+        Kind.ACTIVITY,
+        by=by,
+        at=at,
+        activity=kind,
+        outcome=outcome,
+        note=note,
+        activity_id=activity.pk,
+        planned=lead.next_attempt_at.isoformat() if lead.next_attempt_at else None,
     )
+    lead.next_attempt_at = next_attempt_at
+    if next_attempt_at is not None:
+        LeadEvent.objects.record(lead, Kind.ATTEMPT_PLANNED, by=by, at=at, when=next_attempt_at.isoformat())
     if activity.is_contact:
         if lead.last_contact_at is None or lead.last_contact_at < at:
             lead.last_contact_at = at
@@ -80,6 +103,12 @@ def log_activity(
         if lead.stage == Stage.HANDED_OVER:
             move(lead, Stage.IN_WORK, Kind.IN_WORK, by=by, at=at)
         elif lead.stage == Stage.NEW:
+            response.note_contact(lead, at)
             move(lead, Stage.CONTACTED, Kind.CONTACTED, by=by, at=at)
+        elif response.is_waiting(lead) and response.is_timed(lead, at):
+            # The brief came first, from a form: the contact is no less the first one, but it moves nothing.
+            response.note_contact(lead, at)
+            lead.contacted_at = at
+            LeadEvent.objects.record(lead, Kind.CONTACTED, by=by, at=at, from_stage=lead.stage, to_stage=lead.stage)
     lead.save()
     return activity

@@ -10,6 +10,7 @@ from accounts.models import User
 from leads import criteria
 from leads.known import of_lead
 from leads.models import Lead, LeadEvent, Reason, Stage
+from pipeline import response
 from pipeline.assignment import next_rep
 from pipeline.models import Agreement, Handoff, Notification
 from pipeline.notify import notify
@@ -38,6 +39,7 @@ def record_brief(lead: Lead, brief: str, *, by: User | None, at: datetime.dateti
         raise TransitionError(_("The brief is empty."))
     lead.brief = brief
     if lead.stage in MOVES[Stage.BRIEFED]:
+        response.note_brief(lead, at)
         move(lead, Stage.BRIEFED, Kind.BRIEFED, by=by, at=at)
         return
     if lead.is_removed:

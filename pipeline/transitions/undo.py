@@ -4,6 +4,7 @@ import datetime
 
 from django.db import transaction
 from django.db.models import Max, Min
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from accounts import access
@@ -39,7 +40,17 @@ UNDOABLE = {
 }
 
 # What the log adds beside a person's steps; none of it stands in the way of undoing one.
-_BYSTANDERS = {Kind.NOTE, Kind.CRITERION, Kind.REMINDED, Kind.OVERDUE, Kind.ESCALATED, Kind.COLD, Kind.DATA_FAULT}
+_BYSTANDERS = {
+    Kind.NOTE,
+    Kind.CRITERION,
+    Kind.CONSENT,
+    Kind.REMINDED,
+    Kind.OVERDUE,
+    Kind.ESCALATED,
+    Kind.UNTOUCHED,
+    Kind.COLD,
+    Kind.DATA_FAULT,
+}
 
 
 @transaction.atomic
@@ -50,7 +61,9 @@ def undo(event: LeadEvent, *, by: User | None, at: datetime.datetime) -> None:
         raise NotYours(_("Only who did it can undo it."))
     # What a step brought along by itself (a first contact moves the lead on) carries the same moment and actor.
     later = lead.events.filter(pk__gt=event.pk).exclude(kind__in=_BYSTANDERS)
-    brought_along = later.filter(kind__in={Kind.IN_WORK, Kind.CONTACTED}, at=event.at, actor=event.actor_id)
+    brought_along = later.filter(
+        kind__in={Kind.IN_WORK, Kind.CONTACTED, Kind.ATTEMPT_PLANNED}, at=event.at, actor=event.actor_id
+    )
     if event.kind not in UNDOABLE or later.exclude(pk__in=brought_along).exists():
         raise TransitionError(
             _("This can't be undone any more: the lead has moved on. %(who)s") % {"who": who_and_when(lead)}
@@ -68,8 +81,10 @@ def undo(event: LeadEvent, *, by: User | None, at: datetime.datetime) -> None:
         _undo_selling_step(lead, event, by=by, at=at)
     else:
         require(by, access.QUALIFY_LEADS, _("Only marketing does that."))
-    moved = event if event.to_stage else brought_along.first()
+    moved = event if event.to_stage else brought_along.exclude(to_stage="").first()
     if moved is not None:
+        if moved.kind == Kind.CONTACTED and lead.contacted_at == moved.at:
+            lead.contacted_at = lead.response_seconds = None
         reached = Stage(moved.to_stage).reached_field
         if getattr(lead, reached) == moved.at:
             setattr(lead, reached, None)
@@ -101,6 +116,8 @@ def _reckon_cold_clock(lead: Lead) -> None:
 def _undo_activity(lead: Lead, event: LeadEvent) -> None:
     handoff = Handoff.objects.select_for_update(of=("self",)).pending().filter(lead=lead).first()
     lead.activities.filter(pk=event.data.get("activity_id")).delete()
+    planned = event.data.get("planned")
+    lead.next_attempt_at = parse_datetime(planned) if planned else None
     contacts = lead.activities.filter(outcome__in=Activity.CONTACT_OUTCOMES)
     lead.last_contact_at = contacts.aggregate(last=Max("at"))["last"]
     if handoff is not None:

@@ -16,7 +16,7 @@ from accounts import access
 from accounts.access import can_sell_for
 from leads import criteria
 from leads.models import Lead, LeadEvent, Stage
-from pipeline import transitions
+from pipeline import response, transitions
 from pipeline.forms import ActivityForm, BriefForm, HandOverForm, RemoveForm
 from pipeline.models import Activity, Handoff
 from pipeline.transitions import MOVES, TransitionError
@@ -59,6 +59,7 @@ def lead_panel(request: HttpRequest, pk: int) -> HttpResponse:
         "outcomes": Activity.OUTCOMES,
         "submission_key": uuid.uuid4(),
         "page_url": _page_of(lead),
+        "response": response.clock(lead, now),
         "is_cold": lead.cold_at is not None and lead.cold_at <= now,
         "judgement": criteria.judge(lead, at=now) if qualifies and lead.stage in MOVES[Stage.QUALIFIED] else None,
         "may_log": logs and not lead.is_removed,

@@ -73,7 +73,6 @@ leads:questionnaire_detail            GET     pk=questionnaire               in 
 leads:questionnaire_preview           GET     pk=questionnaire               in    200   200   200   200   200   200   200   200
 leads:questionnaire_results           GET     pk=questionnaire               in    200   200   200   200   200   200   200   200
 leads:question_answers                GET     pk=questionnaire,key=question_key in    200   200   200   200   200   200   200   200
-leads:questionnaire_preview           POST    pk=questionnaire               in    200   200   200   200   200   200   200   200
 leads:questionnaire_export            GET     pk=questionnaire               in    200   200   200   200   200   200   200   403
 leads:questionnaire_add               GET     -                              in    200   403   403   403   403   200   403   403
 leads:questionnaire_add               POST    -                              in    done  403   403   403   403   done  403   403
@@ -107,11 +106,28 @@ leads:lead_edit                       POST    pk=lead                        in 
 leads:lead_note                       POST    pk=lead                        in    done  done  done  done  done  done  403   403
 leads:lead_criterion                  POST    pk=lead                        in    done  done  403   403   403   done  403   403
 
+# Questionnaires being filled in
+leads:questionnaire_public            GET     public_key=open_key            200   200   200   200   200   200   200   200   200
+leads:questionnaire_public            POST    public_key=open_key            done  done  done  done  done  done  done  done  done
+leads:questionnaire_public            GET     public_key=closed_key          410   410   410   410   410   410   410   410   410
+leads:questionnaire_thanks            GET     public_key=open_key,token=thanks 200 200   200   200   200   200   200   200   200
+leads:questionnaire_meeting           GET     public_key=open_key,token=thanks 200 200   200   200   200   200   200   200   200
+leads:questionnaire_sheet             GET     pk=questionnaire               in    200   200   200   200   200   200   200   200
+leads:questionnaire_code              GET     pk=questionnaire,kind=svg      in    200   200   200   200   200   200   200   200
+leads:lead_questionnaire              GET     pk=lead                        in    200   200   403   403   403   200   403   403
+leads:lead_questionnaire              POST    pk=lead                        in    done  done  403   403   403   done  403   403
+leads:submission_list                 GET     -                              in    200   200   403   403   403   200   403   403
+leads:submission_detail               GET     pk=suspect                     in    200   200   200   200   200   200   200   200
+leads:submission_decide               POST    -                              in    done  done  403   403   403   done  403   403
+leads:submission_undo                 POST    pk=spam                        in    done  done  403   403   403   done  403   403
+
 # Contacts and companies
 leads:contact_list                    GET     -                              in    200   200   200   200   200   200   200   200
 leads:contact_detail                  GET     pk=contact                     in    200   200   200   200   200   200   200   200
 leads:contact_edit                    GET     pk=contact                     in    200   200   200   200   200   200   403   403
 leads:contact_edit                    POST    pk=contact                     in    done  done  done  done  done  done  403   403
+leads:contact_consent                 GET     pk=contact,purpose=purpose     in    200   200   200   200   200   200   403   403
+leads:contact_consent                 POST    pk=contact,purpose=purpose     in    done  done  done  done  done  done  403   403
 leads:company_list                    GET     -                              in    200   200   200   200   200   200   200   200
 leads:company_detail                  GET     pk=company                     in    200   200   200   200   200   200   200   200
 leads:company_edit                    GET     pk=company                     in    200   200   200   200   200   200   403   403
@@ -169,9 +185,13 @@ leads:reason_list                     POST    -                              in 
 leads:reason_edit                     GET     pk=reason                      in    200   403   403   403   403   200   403   200
 leads:reason_edit                     POST    pk=reason                      in    done  403   403   403   403   done  403   done
 leads:reason_move                     POST    pk=reason                      in    done  403   403   403   403   done  403   done
+leads:consent_texts                   GET     -                              in    200   200   200   200   200   200   200   200
+leads:consent_text_edit               GET     purpose=purpose                in    403   403   403   403   403   200   403   200
+leads:consent_text_edit               POST    purpose=purpose                in    403   403   403   403   403   done  403   done
 leads:criteria                        GET     -                              in    200   200   200   200   200   200   200   200
 leads:criteria_edit                   GET     -                              in    403   403   403   403   403   200   403   403
 leads:criteria_edit                   POST    -                              in    403   403   403   403   403   done  403   403
+leads:criteria_backtest               GET     pk=criteria_set                in    200   200   200   200   200   200   200   200
 
 # Sales
 pipeline:home                         GET     -                              in    200   200   200   200   200   200   200   200

@@ -147,7 +147,12 @@ def test_methods_without_a_line_are_refused_and_change_nothing(route: str, world
             assert not writes, f"{method} as {person} wrote {writes}"
 
 
-@pytest.mark.parametrize("line", [line for line in LINES if line.method == "POST" and not _is_api(line)], ids=str)
+# Forms that may stand in another site's page, where no cookie reaches us: each carries a signed token of its own.
+SIGNED = {"leads:questionnaire_public"}
+POSTED = [line for line in LINES if line.method == "POST" and not _is_api(line) and line.route not in SIGNED]
+
+
+@pytest.mark.parametrize("line", POSTED, ids=str)
 def test_a_post_from_another_site_is_refused(line: Line, world: World) -> None:
     for person in ("anon", "dora", "ada"):
         response, writes = _ask(line, person, world, enforce_csrf_checks=True)

@@ -5,12 +5,15 @@ from types import SimpleNamespace
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.core import signing
 from django.test import Client
 from django.utils import timezone
 
 from accounts.access import SCOPES
 from accounts.models import ApiToken, Role, Team, User
 from leads import demand, questionnaires
+from leads.answering import decide, submit
+from leads.forms.public import Opened
 from leads.models import CriteriaSet, LeadEvent, Partner
 from pipeline import transitions
 from pipeline.defaults import create_defaults
@@ -37,7 +40,7 @@ def build() -> World:
             ("ada", Role.ADMIN, None),
         ]
     }
-    world = World(**cast, team=north, bad_uid="zz", bad_key="1-bad", sessions={}, tokens={})
+    world = World(**cast, team=north, bad_uid="zz", bad_key="1-bad", purpose="mailing", sessions={}, tokens={})
     for name, user in cast.items():
         client = Client()
         client.force_login(user)
@@ -56,7 +59,8 @@ def build() -> World:
     world.expense = factories.ExpenseFactory(campaign=world.campaign)
     world.product = factories.ProductFactory()
     world.reason = factories.reason()
-    world.criterion = CriteriaSet.objects.in_force(NOON).criteria.first()
+    world.criteria_set = CriteriaSet.objects.in_force(NOON)
+    world.criterion = world.criteria_set.criteria.first()
     world.removal, world.loss = (factories.reason(kind) for kind in ("removal", "loss"))
     world.lead_that_meets_criteria = factories.meet_criteria(factories.a_lead(by=world.mia), by=world.mia)
     world.removed_lead = factories.a_lead(by=world.mia)
@@ -78,6 +82,18 @@ def build() -> World:
         factories.a_lead(by=world.mia), world.partner, passed=["company"], by=world.mia, at=NOON
     )
     world.demand = demand.note_request(factories.a_lead(by=world.mia), "Lamps", by=world.mia, at=NOON).demand
+    version = factories.a_questionnaire(
+        {"key": "need", "kind": "yes_no"},
+        {"key": "meet", "kind": "date", "contact_field": "preferred_meeting_time"},
+        campaign=world.campaign,
+    )
+    world.version, world.questionnaire, world.svg = version, version.questionnaire, "svg"
+    world.open_key = world.questionnaire.public_key
+    world.closed_key = factories.a_questionnaire(is_open=False).questionnaire.public_key
+    answers = {"need": True, "meet": NOON.date()}
+    world.suspect = submit(version, answers, via="public", at=NOON, suspicion="fast")
+    world.spam = decide(submit(version, answers, via="public", at=NOON, suspicion="fast"), "spam", by=None, at=NOON)
+    world.thanks = signing.dumps(world.suspect.pk, salt="thanks")
     world.sams_notification = world.sam.notifications.unread().first()
     return world
 
@@ -148,6 +164,12 @@ BODIES: dict[str, Any] = {
         "currency": "EUR",
         "country": "DE",
         "time_zone": "Europe/Berlin",
+        "language": "ru",
+        "office_opens_at": "08:00",
+        "office_closes_at": "17:00",
+        "quiet_from": "20:00",
+        "quiet_until": "08:00",
+        "mails_a_week": 2,
     },
     "accounts:user_add": lambda world: {
         "name": "Nina",
@@ -183,7 +205,16 @@ BODIES: dict[str, Any] = {
     "leads:lead_demand": lambda world: {"name": "Heat pumps"},
     "pipeline:lead_refer": lambda world: {"partner": world.partner.pk, "passed": ["company"]},
     "pipeline:referral_close": lambda world: {"outcome": "won"},
+    "leads:questionnaire_public": lambda world: {
+        "token": Opened.now(world.version, [], timezone.now()).token,
+        "q-need": "yes",
+        "phone": "+1 650 253 0000",
+    },
+    "leads:lead_questionnaire": lambda world: {"q-need": "yes", "submission_key": str(uuid.uuid4())},
+    "leads:submission_decide": lambda world: {"selected": [world.suspect.pk], "verdict": "genuine"},
     "leads:contact_edit": lambda world: {"version": world.contact.version, "name": "Anna"},
+    "leads:contact_consent": lambda world: {"step": "give", "source": "by phone"},
+    "leads:consent_text_edit": lambda world: {"seen_version": 1, "text_en": "I agree to letters."},
     "leads:company_edit": lambda world: {"version": world.company.updated_at.isoformat(), "name": "Acme"},
     "leads:campaign_add": lambda world: {"name": "Expo", "channel": world.channel.pk, "starts_on": "2026-03-02"},
     "leads:campaign_edit": lambda world: {
@@ -246,6 +277,8 @@ BODIES: dict[str, Any] = {
         "director_days": 2,
         "cold_days": 14,
         "unreachable_attempts": 3,
+        "response_hours": 8,
+        "brief_hours": 24,
         "seen_version": 1,
     },
     # REST

@@ -284,10 +284,29 @@ def test_people_are_paged_and_each_page_takes_the_same_number_of_queries(ada, as
 
 def test_the_organisation_is_changed_and_codes_are_checked(ada, as_user):
     address = reverse("accounts:organisation")
-    form = {"name": "Acme", "currency": "rub", "country": "ru", "time_zone": "Europe/Moscow"}
+    form = {
+        "name": "Acme",
+        "currency": "rub",
+        "country": "ru",
+        "time_zone": "Europe/Moscow",
+        "office_opens_at": "08:30",
+        "office_closes_at": "17:00",
+        "language": "ru",
+        "quiet_from": "21:00",
+        "quiet_until": "09:00",
+        "mails_a_week": "1",
+    }
     assert as_user(ada).post(address, form).status_code == 302
     assert (Organisation.current().currency, Organisation.current().country) == ("RUB", "RU")
-    for wrong in ({"currency": "R1"}, {"country": "ZZ"}, {"time_zone": "Moscow"}, {"name": ""}):
+    assert Organisation.current().office_opens_at == datetime.time(8, 30)
+    for wrong in (
+        {"office_closes_at": "08:30"},
+        {"office_opens_at": "25:00"},
+        {"currency": "R1"},
+        {"country": "ZZ"},
+        {"time_zone": "Moscow"},
+        {"name": ""},
+    ):
         assert as_user(ada).post(address, form | wrong).status_code == 200
     assert Organisation.current().currency == "RUB"
 

@@ -190,3 +190,14 @@ def test_the_api_shows_consents_in_as_many_queries_for_many_contacts(mia, api, d
         consents.give(ContactFactory(), Purpose.CONTACT, source="Expo", at=NOON)
     with django_assert_max_num_queries(len(few)):
         client.get("/api/v1/contacts/")
+
+
+def test_one_write_of_one_contact_ends_do_not_contact(mia, api):  # A1 L13
+    contact, client = ContactFactory(do_not_contact=True), api(mia)
+    lead = a_lead(by=mia, contact=contact)
+    assert client.get(f"/api/v1/leads/{lead.pk}/").data["do_not_contact"] is True
+    assert client.get("/api/v1/leads/?do_not_contact=false").data["results"] == []
+    url = f"/api/v1/contacts/{contact.pk}/"
+    assert client.patch(url, {"name": "Eve"}, format="json", headers={"If-Match": "*"}).data["do_not_contact"] is True
+    answer = client.patch(url, {"do_not_contact": False}, format="json", headers={"If-Match": "*"})
+    assert answer.data["do_not_contact"] is False

@@ -15,7 +15,7 @@ from integrations.models import JobRun
 from kpi import facts
 from kpi.models import Fact
 from kpi.tasks import recompute_facts
-from leads.models import LeadEvent, Stage
+from leads.models import LeadEvent, Partner, Stage
 from pipeline import transitions
 from pipeline.models import Activity
 from tests import factories
@@ -53,7 +53,7 @@ def a_busy_year(mia, dan, sam, sid, seed: int = 7) -> None:
     for campaign in campaigns[:3]:
         for n in range(3):
             factories.ExpenseFactory(campaign=campaign, spent_on=NOON.date() + days(n * 20), amount=Decimal("99.99"))
-    client = factories.ContactFactory()
+    client, partner = factories.ContactFactory(), Partner.objects.get_or_create(name="Bright Ltd")[0]
     for number in range(40):
         at = NOON + days(chance.uniform(0, 200))
         fields = {
@@ -79,6 +79,8 @@ def a_busy_year(mia, dan, sam, sid, seed: int = 7) -> None:
             transitions.log_activity(lead, Activity.Kind.CALL, Activity.Outcome.REACHED, by=mia, at=later(70))
         if far == 2:
             transitions.keep_warm(lead, by=mia, at=later(10))
+            if number % 2:
+                transitions.refer(lead, partner, passed=["company"], by=mia, at=later(20))
             continue
         if far >= 3:
             transitions.record_brief(lead, "Needs a machine", by=mia, at=later(9))

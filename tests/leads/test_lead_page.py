@@ -109,7 +109,7 @@ def test_older_events_come_in_pages(browser, mia):
 def test_the_page_costs_the_same_whatever_happened(browser, mia, django_assert_max_num_queries):
     lead = meet_criteria(a_lead(by=mia))
     browser.get(_url("lead_detail", lead))
-    with django_assert_max_num_queries(14) as few:
+    with django_assert_max_num_queries(15) as few:
         browser.get(_url("lead_detail", lead))
     for number in range(28):
         LeadEvent.objects.record(lead, LeadEvent.Kind.NOTE, by=mia, at=NOON, note=str(number))

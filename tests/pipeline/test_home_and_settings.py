@@ -108,6 +108,8 @@ TERMS = {
     "director_days": 2,
     "cold_days": 10,
     "unreachable_attempts": 2,
+    "response_hours": 4,
+    "brief_hours": 12,
     "note": "Faster",
     "seen_version": 1,
 }
@@ -118,6 +120,7 @@ def test_the_directors_edit_makes_the_next_version_and_leaves_running_clocks(as_
     as_user(dora).post(url("agreement"), TERMS)
     made = Agreement.objects.get(version=2)
     assert (made.first_contact_days, made.created_by, made.note) == (3, dora, "Faster")
+    assert (made.response_hours, made.brief_hours) == (4, 12)
     due = before.verdict_due_at
     before.refresh_from_db()
     assert (before.agreement.version, before.verdict_due_at) == (1, due)
@@ -139,6 +142,8 @@ def test_a_version_decided_meanwhile_is_not_replaced_unseen(as_user, dora):  # P
         {"first_contact_days": 7, "verdict_days": 6},
         {"manager_days": 3, "director_days": 2},
         {"verdict_days": 10**9},
+        {"response_hours": 9, "brief_hours": 8},
+        {"response_hours": 0},
         {"day_kind": "moon"},
         {"note": "a\x00b"},
     ],

@@ -25,6 +25,7 @@ LEAD_MEASURES = {
     "won": "won_at",
     "warm": "warm_at",
     "returned": "returned_at",
+    "referred": "referred_at",
     "lost": "lost_at",
 }
 COHORTS = {
