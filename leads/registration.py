@@ -155,7 +155,8 @@ def _register_again(
         lead.product = wanted[0]
     lead.other_products.add(*(item for item in wanted if item.pk != lead.product_id))
     lead.preferred_meeting_time = lead.preferred_meeting_time or str(details.get("preferred_meeting_time") or "")
+    agreed = str(details.get("agreed") or "")
+    lead.agreed = lead.agreed or agreed
     lead.save()
-    LeadEvent.objects.record(
-        lead, kind, by=by, at=at, note=str(details.get("note") or ""), **({"submission_key": key} if key else {})
-    )
+    note = "\n".join(filter(None, [str(details.get("note") or ""), agreed]))
+    LeadEvent.objects.record(lead, kind, by=by, at=at, note=note, **({"submission_key": key} if key else {}))

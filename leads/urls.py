@@ -16,6 +16,7 @@ from leads.views import (
     questionnaires,
     stand,
     submissions,
+    visitors,
 )
 
 app_name = "leads"
@@ -60,6 +61,9 @@ urlpatterns = [
     path("campaigns/<int:pk>/edit/", campaigns.campaign_edit, name="campaign_edit"),
     path("campaigns/<int:pk>/stand/", stand.stand, name="stand"),
     path("campaigns/<int:pk>/stand/match/", stand.stand_match, name="stand_match"),
+    path("campaigns/<int:pk>/report/", visitors.visitor_report, name="visitor_report"),
+    path("campaigns/<int:pk>/report/add/", visitors.visitor_add, name="visitor_add"),
+    path("campaigns/<int:pk>/report/export/", visitors.visitor_export, name="visitor_export"),
     path("campaigns/<int:campaign_pk>/expenses/add/", campaigns.expense_add, name="expense_add"),
     path("questionnaires/", questionnaires.questionnaire_list, name="questionnaire_list"),
     path("questionnaires/add/", questionnaires.questionnaire_add, name="questionnaire_add"),

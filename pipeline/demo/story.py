@@ -28,6 +28,16 @@ DAY = datetime.timedelta(days=1)
 STAGES = {stage: (stage.value, stage.reached_field) for stage in Stage}
 KINDS = {kind: kind.value for kind in Kind}
 REACHED, NO_ANSWER = Activity.Outcome.REACHED.value, Activity.Outcome.NO_ANSWER.value
+# What visitors of an event and we agreed on; with some of them nothing yet.
+AGREED = [
+    "Call in the week after the event",
+    "",
+    "Send the price list and two cases",
+    "A demo for three colleagues, online",
+    "",
+    "Visit them with an engineer in the plant",
+    "Introduce us to the head of purchasing",
+]
 FEEDBACK = [
     ("missing", "Who signs the contract."),
     ("missing", "How many branches they have."),
@@ -284,6 +294,7 @@ class Story:
             registered_at=at,
             met_on=day,
             note=rng.choice(NEEDS) if teller.happens(0.4) else "",
+            agreed=AGREED[self.contact["id"] % len(AGREED)] if is_event else "",
             utm_source="search" if campaign.channel.name == "PPC" else "",
             utm_medium="cpc" if campaign.channel.name == "PPC" else "",
             search_text=self.contact["search_text"],
@@ -327,6 +338,7 @@ class Story:
             phone=phone,
             phone_as_typed=phone,
             job_title=person.job_title,
+            profile_url=f"https://people.example/in/{contact['id']}" if contact["id"] % 3 == 0 else "",
             company_id=company_id,
             search_text=search_text(person.name, email, firm.name, phone, phone),
         )

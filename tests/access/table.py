@@ -170,6 +170,11 @@ leads:stand                           GET     pk=event                       in 
 leads:stand                           GET     pk=campaign                    in    404   404   404   404   404   404   403   403
 leads:stand                           POST    pk=event                       in    done  done  done  done  done  done  403   403
 leads:stand_match                     POST    pk=event                       in    200   200   200   200   200   200   403   403
+leads:visitor_report                  GET     pk=event                       in    200   200   200   200   200   200   200   200
+leads:visitor_report                  GET     pk=campaign                    in    404   404   404   404   404   404   404   404
+leads:visitor_add                     GET     pk=event                       in    200   200   200   200   200   200   403   403
+leads:visitor_add                     POST    pk=event                       in    done  done  done  done  done  done  403   403
+leads:visitor_export                  GET     pk=event                       in    200   200   200   200   200   200   200   403
 
 # Kept lists and criteria
 leads:channel_list                    GET     -                              in    200   200   200   200   200   200   200   200

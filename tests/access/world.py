@@ -227,6 +227,7 @@ BODIES: dict[str, Any] = {
     "leads:expense_edit": lambda world: {"spent_on": "2026-03-03", "amount": "60"},
     "leads:stand": lambda world: {"name": "Anna", "met_on": "2026-03-02", "submission_key": str(uuid.uuid4())},
     "leads:stand_match": lambda world: {"email": world.contact.email, "phone": ""},
+    "leads:visitor_add": lambda world: {"row-0-key": str(uuid.uuid4()), "row-0-name": "Anna", "row-0-agreed": "Call"},
     "leads:channel_list": lambda world: {"name": "Podcast", "audience": "mass", "is_active": "on"},
     "leads:channel_edit": lambda world: {"name": "Podcast", "audience": "mass"},
     "leads:product_list": lambda world: {"name": "Consulting", "cost_percent": "40", "is_active": "on"},
