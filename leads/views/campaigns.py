@@ -11,11 +11,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts import access
-from accounts.keyset import keyset_page
+from accounts.keyset import count_up_to, keyset_page
 from accounts.models import Organisation, User
 from accounts.saving import save_unless_taken
 from leads.forms.campaigns import CampaignFilter, CampaignForm, ExpenseFilter, ExpenseForm
-from leads.models import Campaign, Channel, Expense, Lead
+from leads.models import Campaign, Channel, Expense, Lead, Submission
 from leads.models.leads import ASIDE, FUNNEL, Stage
 
 
@@ -40,8 +40,19 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
             "currency": Organisation.current().currency,
             "may_plan": access.may(request.user, access.PLAN_CAMPAIGNS),
             "may_register": access.may(request.user, access.REGISTER_LEADS),
+            "suspected": _suspected(request.user),
         },
     )
+
+
+def _suspected(user: User, campaign: Campaign | None = None) -> int:
+    """How many submissions wait in the spam queue (no more than a hundred are counted), for those who may look."""
+    if not access.may(user, access.JUDGE_SUBMISSIONS):
+        return 0
+    waiting = Submission.objects.visible_to(user).suspected()
+    if campaign is not None:
+        waiting = waiting.filter(version__questionnaire__campaign=campaign)
+    return count_up_to(waiting, 100).number
 
 
 @login_required
@@ -84,6 +95,7 @@ def _campaign_page(request: HttpRequest, pk: int, expense_form: ExpenseForm) -> 
             "may_plan": access.may(request.user, access.PLAN_CAMPAIGNS),
             "may_spend": access.may(request.user, access.RECORD_EXPENSES),
             "may_register": access.may(request.user, access.REGISTER_LEADS),
+            "suspected": _suspected(request.user, campaign),
         },
         status=422 if expense_form.errors else 200,
     )
