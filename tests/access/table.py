@@ -112,8 +112,8 @@ leads:questionnaire_public            POST    public_key=open_key            don
 leads:questionnaire_public            GET     public_key=closed_key          410   410   410   410   410   410   410   410   410
 leads:questionnaire_thanks            GET     public_key=open_key,token=thanks 200 200   200   200   200   200   200   200   200
 leads:questionnaire_meeting           GET     public_key=open_key,token=thanks 200 200   200   200   200   200   200   200   200
-leads:questionnaire_sheet             GET     pk=questionnaire               in    200   200   200   200   200   200   200   200
-leads:questionnaire_code              GET     pk=questionnaire,kind=svg      in    200   200   200   200   200   200   200   200
+leads:questionnaire_sheet             GET     pk=open_questionnaire          in    200   200   200   200   200   200   200   200
+leads:questionnaire_code              GET     pk=open_questionnaire,kind=svg in    200   200   200   200   200   200   200   200
 leads:lead_questionnaire              GET     pk=lead                        in    200   200   403   403   403   200   403   403
 leads:lead_questionnaire              POST    pk=lead                        in    done  done  403   403   403   done  403   403
 leads:submission_list                 GET     -                              in    200   200   403   403   403   200   403   403

@@ -87,8 +87,8 @@ def build() -> World:
         {"key": "meet", "kind": "date", "contact_field": "preferred_meeting_time"},
         campaign=world.campaign,
     )
-    world.version, world.questionnaire, world.svg = version, version.questionnaire, "svg"
-    world.open_key = world.questionnaire.public_key
+    world.version, world.open_questionnaire, world.svg = version, version.questionnaire, "svg"
+    world.open_key = version.questionnaire.public_key
     world.closed_key = factories.a_questionnaire(is_open=False).questionnaire.public_key
     answers = {"need": True, "meet": NOON.date()}
     world.suspect = submit(version, answers, via="public", at=NOON, suspicion="fast")

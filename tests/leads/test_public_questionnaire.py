@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from leads.answering import decide, submit, texts_in_force
 from leads.forms.public import Opened
-from leads.models import Consent, ConsentText, Contact, Lead, Purpose, Submission
+from leads.models import Consent, ConsentText, Contact, Lead, Purpose, Questionnaire, Submission
 from tests.factories import EventFactory, a_lead, a_questionnaire, days
 
 pytestmark = pytest.mark.django_db
@@ -306,6 +306,7 @@ def test_a_refused_answer_on_the_phone_keeps_the_rest(version, dan, as_user):  #
 
 
 def test_a_lead_without_a_questionnaire_is_told_what_it_is_for(dan, as_user):
+    Questionnaire.objects.all().delete()  # the brief that everybody begins with
     response = as_user(dan).get(reverse("leads:lead_questionnaire", args=[a_lead().pk]))
     assert "No questionnaire yet" in response.content.decode()
 
