@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from urllib.parse import urlencode
 
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils.functional import Promise
@@ -336,7 +336,10 @@ class Review:
         )
 
     def removed(self) -> Iterable[Lead]:
+        """Leads that were taken out in the week and are out now, each with the name of `removed_by`."""
         rows = self.leads.filter(self.week.holds("removed_at"), stage=Stage.REMOVED)
+        removals = self.events.filter(lead=OuterRef("pk"), kind=LeadEvent.Kind.REMOVED).order_by("-pk")
+        rows = rows.annotate(removed_by=Subquery(removals.values("actor__name")[:1]))
         return rows.for_list().select_related("removal_reason").order_by("-removed_at", "-pk")[:MOST_NAMED]
 
     @property

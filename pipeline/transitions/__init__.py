@@ -10,7 +10,7 @@ from pipeline.transitions.marketing import hand_over, keep_warm, qualify, record
 from pipeline.transitions.referrals import close_referral, refer
 from pipeline.transitions.rules import MOVES, REMOVABLE, TransitionError
 from pipeline.transitions.selling import EDITABLE, edit_opportunity, lose, move_opportunity, record_payment, win
-from pipeline.transitions.undo import UNDOABLE, undo
+from pipeline.transitions.undo import UNDOABLE, undo, undo_removals
 from pipeline.transitions.verdicts import accept, reassign, recorded_attempts, reject
 
 __all__ = [
@@ -37,5 +37,6 @@ __all__ = [
     "remove",
     "restore",
     "undo",
+    "undo_removals",
     "win",
 ]

@@ -103,6 +103,27 @@ def undo(event: LeadEvent, *, by: User | None, at: datetime.datetime) -> None:
     )
 
 
+@transaction.atomic
+def undo_removals(event: LeadEvent, *, by: User | None, at: datetime.datetime) -> tuple[int, int]:
+    """Take back a removal of several leads at once: all that the same person removed at the same moment.
+
+    Returns how many came back, and how many were left as they are since something happened to them meanwhile.
+    Raises NotAllowed, and NotYours for who didn't do it.
+    """
+    require(by, access.REMOVE_LEADS, _("Only marketing or the director restores leads."))
+    if by is not None and event.actor_id != by.pk:
+        raise NotYours(_("Only who did it can undo it."))
+    together = LeadEvent.objects.filter(kind=Kind.REMOVED, at=event.at, actor=event.actor_id).order_by("lead")
+    back = left = 0
+    for each in together.select_related("lead"):
+        try:
+            undo(each, by=by, at=at)
+            back += 1
+        except TransitionError:
+            left += 1
+    return back, left
+
+
 def _reckon_cold_clock(lead: Lead) -> None:
     """Start a lead's cold clock from its last contact, else from its handoff; stop it outside sales' hands."""
     handoff = lead.handoffs.select_related("agreement").order_by("-pk").first()

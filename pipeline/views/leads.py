@@ -23,7 +23,7 @@ from pipeline.transitions import MOVES, TransitionError
 from pipeline.views.handoffs import answer, as_row
 from pipeline.views.steps import back, explained, require, say_done
 
-MOST_AT_ONCE = 500  # leads in one bulk hand-over: what fits into one request
+MOST_AT_ONCE = 500  # leads in one bulk step: what fits into one request
 
 
 def _lead(request: HttpRequest, pk: int) -> Lead:
@@ -186,6 +186,20 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
     return back(request, _page_of(event.lead), to_referrer=True)
 
 
+def _selected(request: HttpRequest) -> list[Lead] | HttpResponse:
+    """The leads that were ticked in the list, longest qualified first; or the way back when there are none, or too many."""
+    wanted = {int(pk) for pk in request.POST.getlist("selected") if pk.isascii() and pk.isdigit() and len(pk) < 19}
+    if len(wanted) > MOST_AT_ONCE:
+        text = _("You selected %(count)s leads; at most %(most)s can be dealt with at once. Nothing was done.")
+        messages.error(request, text % {"count": len(wanted), "most": MOST_AT_ONCE})
+        return back(request, reverse("leads:lead_list"))
+    leads = list(Lead.objects.visible_to(request.user).filter(pk__in=wanted).for_list().order_by("qualified_at", "pk"))
+    if not leads:
+        messages.error(request, _("Select the leads first."))
+        return back(request, reverse("leads:lead_list"))
+    return leads
+
+
 @login_required
 @require_POST
 def leads_hand_over(request: HttpRequest) -> HttpResponse:
@@ -194,15 +208,9 @@ def leads_hand_over(request: HttpRequest) -> HttpResponse:
     `selected` are ids of leads; `confirmed` says that the question was answered.
     """
     require(request, access.HAND_OVER_LEADS)
-    wanted = {int(pk) for pk in request.POST.getlist("selected") if pk.isascii() and pk.isdigit() and len(pk) < 19}
-    if len(wanted) > MOST_AT_ONCE:
-        text = _("You selected %(count)s leads; at most %(most)s can be handed over at once. Nothing was done.")
-        messages.error(request, text % {"count": len(wanted), "most": MOST_AT_ONCE})
-        return back(request, reverse("leads:lead_list"))
-    leads = list(Lead.objects.visible_to(request.user).filter(pk__in=wanted).for_list().order_by("qualified_at", "pk"))
-    if not leads:
-        messages.error(request, _("Select the leads first."))
-        return back(request, reverse("leads:lead_list"))
+    leads = _selected(request)
+    if isinstance(leads, HttpResponse):
+        return leads
     form = HandOverForm(request.POST if "confirmed" in request.POST else None)
     if not form.is_valid():
         ready = [lead for lead in leads if lead.stage in MOVES[Stage.HANDED_OVER]]
@@ -220,3 +228,63 @@ def leads_hand_over(request: HttpRequest) -> HttpResponse:
     messages.add_message(request, messages.SUCCESS if done else messages.WARNING, said)
     context = {"results": results, "done": done, "left": len(results) - done}
     return render(request, "pipeline/leads_hand_over.html", context)
+
+
+@login_required
+@require_POST
+def leads_remove(request: HttpRequest) -> HttpResponse:
+    """Remove the selected leads for one reason: asks for it, does each by itself, and says of each what became of it.
+
+    `selected` are ids of leads; `confirmed` says that the question was answered.
+    """
+    require(request, access.REMOVE_LEADS)
+    leads = _selected(request)
+    if isinstance(leads, HttpResponse):
+        return leads
+    form = RemoveForm(request.POST if "confirmed" in request.POST else None)
+    if not form.is_valid():
+        ready = [lead for lead in leads if lead.stage in transitions.REMOVABLE]
+        context = {"leads": leads, "ready": ready, "form": form}
+        return render(request, "pipeline/leads_remove.html", context, status=422 if form.errors else 200)
+    now, results, undoes = timezone.now(), [], None  # one moment: by it the undo knows what belongs together
+    for lead in leads:
+        try:
+            transitions.remove(lead, form.cleaned_data["reason"], by=request.user, at=now)
+            undoes = undoes or lead.events.filter(kind=LeadEvent.Kind.REMOVED, actor=request.user, at=now).get()
+            results.append({"lead": lead, "why_not": ""})
+        except TransitionError as refusal:
+            results.append({"lead": lead, "why_not": str(refusal)})
+    done = sum(1 for result in results if not result["why_not"])
+    said = ngettext("%(done)s lead removed.", "%(done)s leads removed.", done) % {"done": done}
+    undo_url = reverse("pipeline:leads_remove_undo", args=[undoes.pk]) if undoes else ""
+    messages.add_message(
+        request,
+        messages.SUCCESS if done else messages.WARNING,
+        said,
+        extra_tags=f"undo:{undo_url}" if undo_url else "",
+    )
+    context = {"results": results, "done": done, "left": len(results) - done, "undo_url": undo_url}
+    return render(request, "pipeline/leads_remove.html", context)
+
+
+@login_required
+@require_POST
+def leads_remove_undo(request: HttpRequest, pk: int) -> HttpResponse:
+    """Bring back what was removed together, as the toast offers; `pk` is the event of any one of them."""
+    leads = Lead.objects.visible_to(request.user)
+    event = get_object_or_404(LeadEvent, pk=pk, lead__in=leads, kind=LeadEvent.Kind.REMOVED)
+    with explained(request):
+        restored, left = transitions.undo_removals(event, by=request.user, at=timezone.now())
+        if restored:
+            text = ngettext(
+                "%(count)s lead is back where it stood.", "%(count)s leads are back where they stood.", restored
+            )
+            messages.success(request, text % {"count": restored})
+        if left:
+            text = ngettext(
+                "%(count)s lead has moved on since and stays as it is.",
+                "%(count)s leads have moved on since and stay as they are.",
+                left,
+            )
+            messages.info(request, text % {"count": left})
+    return back(request, reverse("leads:lead_list"))

@@ -220,6 +220,8 @@ pipeline:lead_brief                   POST    pk=lead                        in 
 pipeline:lead_hand_over               GET     pk=qualified_lead              in    200   200   403   403   403   200   403   403
 pipeline:lead_hand_over               POST    pk=qualified_lead              in    done  done  403   403   403   done  403   403
 pipeline:leads_hand_over              POST    -                              in    done  done  403   403   403   done  403   403
+pipeline:leads_remove                 POST    -                              in    done  done  403   403   403   done  403   403
+pipeline:leads_remove_undo            POST    pk=removal_event               in    done  no    403   403   403   no    403   403
 pipeline:lead_remove                  GET     pk=lead                        in    200   200   403   403   403   200   403   403
 pipeline:lead_remove                  POST    pk=lead                        in    done  done  403   403   403   done  403   403
 pipeline:lead_restore                 POST    pk=removed_lead                in    done  done  403   403   403   done  403   403

@@ -94,6 +94,7 @@ def build() -> World:
     world.suspect = submit(version, answers, via="public", at=NOON, suspicion="fast")
     world.spam = decide(submit(version, answers, via="public", at=NOON, suspicion="fast"), "spam", by=None, at=NOON)
     world.thanks = signing.dumps(world.suspect.pk, salt="thanks")
+    world.removal_event = world.removed_lead.events.get(kind=LeadEvent.Kind.REMOVED)  # Mia can undo it
     world.sams_notification = world.sam.notifications.unread().first()
     return world
 
@@ -256,6 +257,11 @@ BODIES: dict[str, Any] = {
     "pipeline:lead_brief": lambda world: {"brief": "Wants to count visitors"},
     "pipeline:lead_hand_over": lambda world: {"to": world.sam.pk},
     "pipeline:leads_hand_over": lambda world: {"selected": [world.qualified_lead.pk], "confirmed": "1"},
+    "pipeline:leads_remove": lambda world: {
+        "selected": [world.lead.pk],
+        "confirmed": "1",
+        "reason": factories.reason("removal").pk,
+    },
     "pipeline:lead_remove": lambda world: {"reason": factories.reason("removal").pk},
     "pipeline:opportunity_detail": lambda world: {
         "next_step": "Call on Monday",
