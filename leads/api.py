@@ -113,11 +113,12 @@ class ContactSerializer(serializers.ModelSerializer):
             "consent_source",
             "consents",
             "identities",
+            "erased_at",
             "version",
             "created_at",
             "updated_at",
         ]
-        read_only_fields = ["version", "created_at", "updated_at"]
+        read_only_fields = ["erased_at", "version", "created_at", "updated_at"]
 
     def get_consent_at(self, contact: Contact) -> datetime.datetime | None:
         consent = self._to_be_contacted(contact)
@@ -172,7 +173,7 @@ class ContactUpsertSerializer(serializers.Serializer):
 class UpsertResultSerializer(serializers.Serializer):
     index = serializers.IntegerField()
     external_id = serializers.CharField(allow_null=True)
-    status = serializers.ChoiceField(["created", "linked", "updated", "unchanged", "superseded", "refused"])
+    status = serializers.ChoiceField(["created", "linked", "updated", "unchanged", "superseded", "refused", "erased"])
     id = serializers.IntegerField(required=False)
     version = serializers.IntegerField(required=False)
     errors = serializers.DictField(required=False)
@@ -252,6 +253,7 @@ class ContactViewSet(viewsets.ReadOnlyModelViewSet):
     def bulk_upsert(self, request: Request) -> Response:
         """Create or update up to 1,000 contacts by `(system, external_id)`. Every item gets its own result.
 
+        An item is `erased` when that person's data was erased here: your copy isn't taken in, and should go, too.
         A wrong item is refused without hindering the others. Of two items with one id the later counts. Sending the
         same again changes nothing.
         """
@@ -280,8 +282,7 @@ class ContactViewSet(viewsets.ReadOnlyModelViewSet):
                 "index": index,
                 "external_id": key,
                 "status": done[key].status,
-                "id": done[key].contact_id,
-                "version": done[key].version,
+                **({"id": done[key].contact_id, "version": done[key].version} if done[key].contact_id else {}),
             }
             for key, (index, _item) in latest.items()
         ]

@@ -9,13 +9,14 @@ from django.utils.translation import gettext as _
 
 from accounts import access
 from accounts.models import User
+from leads.erasures import require_present
 from leads.models import Consent, ConsentText, Contact, LeadEvent
 from leads.models.consents import Purpose
 from leads.models.contacts import ContactQuerySet
 
 
 class Refused(Exception):
-    """What was asked can't be recorded as things stand; the text says why."""
+    """The words can't be put in force; the text says why."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +45,7 @@ def give(
     """Record that `contact` agreed, to `text` or to the words in force. Agreeing twice changes nothing.
 
     A person who doesn't want to be contacted stays so: anybody can tick a box on a public page, so only somebody who
-    spoke to the person takes that back, by editing the contact. Raises NotAllowed, and Refused for an erased person.
+    spoke to the person takes that back, by editing the contact. Raises NotAllowed, as for an erased person.
     """
     locked = _lock(contact, by)
     valid = Consent.objects.valid().filter(contact=contact, purpose=purpose).first()
@@ -65,7 +66,7 @@ def withdraw(contact: Contact, purpose: Purpose, *, source: str, at: datetime.da
     """End the consent, or record the refusal of what was never agreed to. Withdrawing twice changes nothing.
 
     Who withdraws being contacted is not contacted any more, whatever else they agreed to.
-    Raises NotAllowed, and Refused for an erased person.
+    Raises NotAllowed, as for an erased person.
     """
     locked = _lock(contact, by)
     consents = Consent.objects.filter(contact=contact, purpose=purpose)
@@ -85,8 +86,7 @@ def _lock(contact: Contact, by: User | None) -> Contact:
     if not access.may(by, access.RECORD_CONSENTS):
         raise access.NotAllowed(_("Your role doesn't record consents."))
     locked = Contact.objects.select_for_update().get(pk=contact.pk)
-    if locked.erased_at is not None:
-        raise Refused(_("This person's data was erased; nothing can be recorded about them any more."))
+    require_present(locked)
     return locked
 
 

@@ -9,8 +9,9 @@ from django.utils.translation import gettext as _
 
 from accounts import access
 from accounts.models import Organisation, User
-from leads.models import Company, Contact, ContactIdentity, Lead
-from leads.normalise import fold
+from leads import erasures
+from leads.models import Company, Contact, ContactIdentity, ErasedMark, Lead
+from leads.normalise import fold, normalise_phone
 
 MAX_ITEMS = 1_000
 # What another system may set; absent fields are left as they are.
@@ -19,12 +20,15 @@ FIELDS = ("name", "job_title", "email", "profile_url", "note", "do_not_contact")
 
 @dataclasses.dataclass(frozen=True)
 class Upserted:
-    """What became of one item: created, linked (known by e-mail before), updated or unchanged."""
+    """What became of one item: created, linked (known by e-mail before), updated or unchanged.
+
+    Or erased: the person's data was erased here, so that of an old copy isn't taken in; there is no contact then.
+    """
 
     external_id: str
     status: str
-    contact_id: int
-    version: int
+    contact_id: int | None = None
+    version: int | None = None
 
 
 def _require_editor(by: User | None) -> None:
@@ -68,8 +72,12 @@ def _upsert(system: str, items: list[dict], at: datetime.datetime) -> dict[str, 
     country = Organisation.current().country
     status: dict[str, str] = {}
     contacts: dict[str, Contact] = {}
+    unknown = [item for item in items if item["external_id"] not in known and item.get("email") not in by_email]
+    erased = _erased(system, unknown, country)
     for item in items:
         key = item["external_id"]
+        if key in erased:
+            continue
         contact = known.get(key)
         if contact is not None:
             status[key] = "updated" if _apply(contact, item, companies, country) else "unchanged"
@@ -88,7 +96,32 @@ def _upsert(system: str, items: list[dict], at: datetime.datetime) -> dict[str, 
         for key, outcome in status.items()
         if outcome in {"created", "linked"}
     )
-    return {key: Upserted(key, status[key], contact.pk, contact.version) for key, contact in contacts.items()}
+    done = {key: Upserted(key, status[key], contact.pk, contact.version) for key, contact in contacts.items()}
+    return done | {key: Upserted(key, "erased") for key in erased}
+
+
+def _erased(system: str, items: list[dict], country: str) -> set[str]:
+    """External ids of those items whose person was erased here and hasn't come back of themselves since.
+
+    Somebody came back who is a contact again under this phone; who is one under this e-mail was found before.
+    """
+    if not items or not ErasedMark.objects.exists():
+        return set()
+    marks: dict[str, set[str]] = {}
+    phones: dict[str, str] = {}
+    for item in items:
+        key = item["external_id"]
+        marks[key] = {erasures.mark_of_identity(system, key)}
+        if item.get("email"):
+            marks[key].add(erasures.mark_of_email(item["email"]))
+        if item.get("phone"):
+            phones[key] = normalise_phone(item["phone"], country) or item["phone"]
+            marks[key].add(erasures.mark_of_phone(phones[key]))
+    found = erasures.erased_among(set().union(*marks.values()))
+    hit = {key for key, of_item in marks.items() if of_item & found}
+    came_back = Contact.objects.filter(phone__in=[phones[key] for key in hit & phones.keys()]).exclude(phone="")
+    back = set(came_back.values_list("phone", flat=True)) if hit & phones.keys() else set()
+    return {key for key in hit if phones.get(key) not in back}
 
 
 def _lock_known(system: str, external_ids: list[str]) -> dict[str, Contact]:

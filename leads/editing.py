@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from accounts import access
 from accounts.models import User
+from leads.erasures import require_present
 from leads.models import Company, Contact, Lead, LeadEvent
 from leads.normalise import normalise_email
 from leads.registration import find_or_add_company
@@ -49,7 +50,8 @@ def edit_lead(
     """
     _require_editor(by)
     _require_known(changes, LEAD_FIELDS)
-    lead = Lead.objects.select_for_update(of=("self",)).select_related("product", "owner").get(pk=lead.pk)
+    lead = Lead.objects.select_for_update(of=("self",)).select_related("product", "owner", "contact").get(pk=lead.pk)
+    require_present(lead.contact)
     if version is not None and version != lead_version(lead):
         raise StaleEdit(_who_edited(_edits(lead.events.all(), "lead")))
     plain = {name: value for name, value in changes.items() if name != "other_products"}
@@ -77,6 +79,7 @@ def edit_contact(
     _require_editor(by)
     _require_known(changes, CONTACT_FIELDS)
     contact = Contact.objects.select_for_update(of=("self",)).select_related("company").get(pk=contact.pk)
+    require_present(contact)
     if version is not None and version != contact.version:
         raise StaleEdit(_who_edited(_edits(LeadEvent.objects.filter(lead__contact=contact), "contact")))
     changes = dict(changes)
@@ -156,6 +159,7 @@ def edit_company(
 def add_note(lead: Lead, text: str, *, by: User | None, at: datetime.datetime) -> LeadEvent:
     """Put a note on a lead's timeline. Raises NotAllowed, and ValueError for an empty note."""
     _require_editor(by)
+    require_present(lead.contact)
     if not text.strip():
         raise ValueError("The note is empty.")
     event = LeadEvent.objects.record(lead, LeadEvent.Kind.NOTE, by=by, at=at, note=text.strip())

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from accounts import access
 from accounts.models import Organisation, User
 from leads import consents
+from leads.erasures import require_present
 from leads.models import Campaign, Company, Contact, Lead, LeadEvent, Product
 from leads.models.consents import Purpose
 from leads.normalise import fold
@@ -109,7 +110,9 @@ def register_lead(
     if submission_key and (done := Lead.objects.filter(submission_key=submission_key).first()):
         return Registered(done, is_new=False, is_known_contact=True)
     is_known = contact is not None
-    if contact is None:
+    if contact is not None:
+        require_present(contact)
+    else:
         contact, is_known = _known_or_new(person)
     there = (
         Lead.objects.present().filter(contact=contact, campaign=campaign).order_by("pk").first() if is_known else None

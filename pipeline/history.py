@@ -17,7 +17,7 @@ from accounts.models import Organisation, Role, User
 from leads.importing import RowRefused, references
 from leads.importing.mapping import Field, Kind, Mapping, Row, digest
 from leads.importing.running import Outcome
-from leads.importing.targets import CONTACT_FIELDS, write_contacts
+from leads.importing.targets import CONTACT_FIELDS, ERASED, write_contacts
 from leads.models import Campaign, Contact, ContactIdentity, Lead, LeadEvent, Product, Reason, Stage
 from leads.models.leads import FUNNEL, SELLING
 from pipeline.models import Agreement, Handoff, Opportunity
@@ -208,6 +208,7 @@ class _Batch:
         self._drop_those_without_lead(leads)
         self._find_references()
         contacts = self._contacts([past for past in self.pasts if self._lead_key(past) not in leads])
+        self._drop_the_erased(leads, contacts)
         deals, pending = self._known_deals(), self._pending_handoffs(leads.values())
         for past in self.pasts:
             lead = leads.get(self._lead_key(past))
@@ -244,6 +245,12 @@ class _Batch:
                 for name in ("channel", "campaign"):
                     if name not in past.values:
                         past.outcome.refused = _("“%(name)s” is empty.") % {"name": name}
+        self.pasts = [past for past in self.pasts if not past.outcome.refused]
+
+    def _drop_the_erased(self, leads: dict[tuple[str, str], Lead], contacts: dict[str, tuple[int, str]]) -> None:
+        for past in self.pasts:
+            if self._lead_key(past) not in leads and self._contact_key(past) not in contacts:
+                past.outcome.refused = str(ERASED)
         self.pasts = [past for past in self.pasts if not past.outcome.refused]
 
     def _known_deals(self) -> dict[str, Opportunity]:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from leads.contact_sync import upsert_contacts
 from leads.importing import references
@@ -25,18 +26,23 @@ CONTACT_FIELDS = {
 }
 
 
+ERASED = gettext_lazy("This person's data was erased here, so an old copy of it isn't taken in.")
+
+
 def write_contacts(
     items: dict[str, dict[str, Any]], *, system: str, at: datetime.datetime
 ) -> dict[str, tuple[int, str]]:
     """Write contacts by their id in `system`; gives each contact's own id and what became of it.
 
-    What the file leaves blank is left alone.
+    What the file leaves blank is left alone. Whose data was erased here isn't in the answer: `ERASED` says so.
     """
     upserted = upsert_contacts(
         system, [{**values, "external_id": key} for key, values in items.items()], by=None, at=at
     )
     return {
-        key: (done.contact_id, "updated" if done.status == "linked" else done.status) for key, done in upserted.items()
+        key: (done.contact_id, "updated" if done.status == "linked" else done.status)
+        for key, done in upserted.items()
+        if done.contact_id is not None
     }
 
 
@@ -50,7 +56,12 @@ class Contacts:
         named = {row.key: _without_id(row.values) for row in rows if self._names_somebody(row)}
         written = write_contacts(named, system=mapping.system, at=mapping.now)
         nobody = _("There is neither a name nor an e-mail, a phone or a company.")
-        return [Outcome(status=written[row.key][1]) if row.key in written else Outcome(refused=nobody) for row in rows]
+        return [
+            Outcome(status=written[row.key][1])
+            if row.key in written
+            else Outcome(refused=str(ERASED) if row.key in named else nobody)
+            for row in rows
+        ]
 
     def _names_somebody(self, row: Row) -> bool:
         return any(row.values.get(field) for field in ("name", "email", "phone", "company"))

@@ -4,7 +4,7 @@ from leads.models.consents import Consent, ConsentText, Purpose
 from leads.models.contacts import Company, Contact, ContactIdentity
 from leads.models.criteria import Approval, ApprovalRound, CriteriaSet, Criterion, CriterionAnswer, LeadJudgement
 from leads.models.demand import DemandRequest, Partner, Referral, UnmetDemand
-from leads.models.erasures import Erasure, RetentionRule
+from leads.models.erasures import ErasedMark, Erasure, RetentionRule
 from leads.models.leads import Lead, LeadEvent, Stage
 from leads.models.questionnaires import Answer, Option, Question, Questionnaire, QuestionnaireVersion, Submission
 
@@ -23,6 +23,7 @@ __all__ = [
     "Criterion",
     "CriterionAnswer",
     "DemandRequest",
+    "ErasedMark",
     "Erasure",
     "Expense",
     "Lead",

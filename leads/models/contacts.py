@@ -52,6 +52,11 @@ def search_text(name: str, email: str, company: str, phone: str, phone_as_typed:
     return fold(" ".join([name, email, company, phone_digits(phone), phone_digits(phone_as_typed)]))
 
 
+def erased_name(number: int) -> str:
+    """What a person is called whose data was erased."""
+    return gettext("Erased person №%(number)s") % {"number": number}
+
+
 class ContactQuerySet(Searchable, models.QuerySet["Contact"]):
     def visible_to(self, user: User) -> "ContactQuerySet":
         return self if user.is_active else self.none()
@@ -104,6 +109,8 @@ class Contact(models.Model):
         ]
 
     def __str__(self) -> str:
+        if self.erased_at is not None:
+            return erased_name(self.pk)
         return self.name or self.email or self.phone or gettext("Unnamed contact")
 
     def set_phone(self, typed: str, country: str = "") -> None:

@@ -5,6 +5,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from leads.models.contacts import erased_name
 from leads.normalise import validate_text
 
 
@@ -16,8 +17,8 @@ class ErasureQuerySet(models.QuerySet["Erasure"]):
 class Erasure(models.Model):
     """The act: whose data (by number, never by name), when, why and what it reached.
 
-    `fingerprints` are keyed hashes of the person's e-mail and phone, so that an erasure can be replayed after a
-    restore, and somebody who comes back with an old file is recognised without being known.
+    Its `marks` are keyed hashes of the person's e-mail, phone and ids elsewhere, so that an erasure can be replayed
+    after a restore, and an old file that brings the person back is recognised without anything being known of them.
     """
 
     class Cause(models.TextChoices):
@@ -32,12 +33,21 @@ class Erasure(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
     scope = models.JSONField(_("what it reached"), default=dict)  # table → rows
-    fingerprints = models.JSONField(default=list)
 
     objects = ErasureQuerySet.as_manager()
 
     class Meta:
         ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return erased_name(self.contact_number)
+
+
+class ErasedMark(models.Model):
+    """One keyed hash by which an erased person is recognised; `leads.erasures` says of what."""
+
+    erasure = models.ForeignKey(Erasure, on_delete=models.CASCADE, related_name="marks")
+    digest = models.CharField(max_length=64, db_index=True)
 
 
 class RetentionRule(models.Model):

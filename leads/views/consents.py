@@ -33,17 +33,13 @@ def contact_consent(request: HttpRequest, pk: int, purpose: str) -> HttpResponse
     )
     if form.is_valid():
         source = form.cleaned_data["source"]
-        try:
-            if form.cleaned_data["step"] == "give":
-                consents.give(contact, about, source=source, by=request.user, at=now)
-                messages.success(request, _("The consent is recorded."))
-            else:
-                consents.withdraw(contact, about, source=source, by=request.user, at=now)
-                messages.success(request, _("The withdrawal is recorded."))
-        except consents.Refused as refusal:
-            form.add_error(None, str(refusal))
+        if form.cleaned_data["step"] == "give":
+            consents.give(contact, about, source=source, by=request.user, at=now)
+            messages.success(request, _("The consent is recorded."))
         else:
-            return redirect("leads:contact_detail", contact.pk)
+            consents.withdraw(contact, about, source=source, by=request.user, at=now)
+            messages.success(request, _("The withdrawal is recorded."))
+        return redirect("leads:contact_detail", contact.pk)
     context = {
         "contact": contact,
         "purpose": about,

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from accounts import access
 from accounts.models import User
+from leads.erasures import require_present
 from leads.models import Lead, LeadEvent, Stage
 from leads.models.leads import SELLING, WITH_SALES
 from pipeline import response
@@ -55,6 +56,7 @@ def log_activity(
         return done
     if lead.is_removed:
         raise TransitionError(_("The lead is removed. Restore it first."))
+    require_present(lead.contact)
     if lead.contact.do_not_contact and (kind, outcome) in Activity.OUTGOING:
         raise TransitionError(
             _("This person doesn't want to be contacted. Record only what they did of themselves: a call or an answer.")

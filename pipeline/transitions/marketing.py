@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from accounts import access
 from accounts.models import User
 from leads import criteria
+from leads.erasures import require_present
 from leads.known import of_lead
 from leads.models import Lead, LeadEvent, Reason, Stage
 from pipeline import response
@@ -35,6 +36,7 @@ def record_brief(lead: Lead, brief: str, *, by: User | None, at: datetime.dateti
     """Keep what the client needs; the first brief moves an unqualified lead to “briefed”."""
     require(by, access.QUALIFY_LEADS, _("Only marketing fills in the brief."))
     lead = lock(lead)
+    require_present(lead.contact)
     if not brief.strip():
         raise TransitionError(_("The brief is empty."))
     lead.brief = brief

@@ -17,6 +17,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, demo: bool, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=0)
         call_command("create_defaults")
+        call_command("replay_erasures")  # before anybody is served: the base may be an old one, restored
         if demo and not get_user_model().objects.exists():
             self.stdout.write("The base is empty; filling it with a demo company …")
             self.stdout.flush()
