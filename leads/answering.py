@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Prefetch
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from accounts import access
@@ -177,20 +177,17 @@ def latest_answers(lead: Lead) -> list[Said]:
     )
 
 
-def _said(answers: Any) -> list[Said]:
-    rows = answers.select_related("question", "submission__version__questionnaire").order_by(
-        "submission__submitted_at", "submission_id", "question__position", "pk"
-    )
-    rows = rows.prefetch_related(Prefetch("question__options"))
+def _said(answers: QuerySet[Answer]) -> list[Said]:
+    """In the order in which it was said; of very many answers the latest."""
+    latest = answers.order_by("-submission__submitted_at", "-submission_id", "-question__position", "-pk")
+    rows = latest.select_related("question", "submission__version__questionnaire").prefetch_related("question__options")
     values: dict[tuple[int, int], tuple[Answer, list[Any]]] = {}
-    options = {}
-    for row in rows[:MOST_ROWS]:
-        if row.option_id is not None and row.question_id not in options:
-            options[row.question_id] = {option.pk: option.key for option in row.question.options.all()}
-        value = options[row.question_id].get(row.option_id) if row.option_id is not None else row.value
+    for row in reversed(rows[:MOST_ROWS]):
+        options = {option.pk: option.key for option in row.question.options.all()}
+        value = row.value if row.option_id is None else options.get(row.option_id)
         values.setdefault((row.submission_id, row.question_id), (row, []))[1].append(value)
     return [
-        Said(row.question, in_words(row.question, found if row.option_id is not None else found[0]), row.submission)
+        Said(row.question, in_words(row.question, found[0] if row.option_id is None else found), row.submission)
         for row, found in values.values()
     ]
 

@@ -87,11 +87,6 @@ class AnswerForm(forms.Form):
         for key, value in (initial or {}).items():
             self.initial[field_name(key)] = {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
 
-    @classmethod
-    def typed(cls, version: QuestionnaireVersion, data: QueryDict, **options: Any) -> Self:
-        """The form of `version` with what was typed so far, unchecked."""
-        return cls(version, **options).keep(data)
-
     def keep(self, data: QueryDict) -> Self:
         """Show what was typed so far, unchecked: for the same page once more, such as in another language."""
         for name, field in self.fields.items():

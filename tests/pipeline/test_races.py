@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from django.db import connection, connections
 
-from leads.models import LeadEvent
+from leads.answering import decide, submit
+from leads.models import Answer, Lead, LeadEvent, Submission
 from leads.registration import Person, Registered, register_lead
 from pipeline import transitions
 from pipeline.models import Handoff, Notification, Opportunity, Payment
@@ -22,6 +23,7 @@ from tests.factories import (
     a_contacted_handoff,
     a_handoff,
     a_qualified_lead,
+    a_questionnaire,
     a_won_opportunity,
     days,
     reason,
@@ -172,3 +174,18 @@ def test_one_submission_sent_to_many_campaigns_at_once_is_one_lead(mia, at_once)
         return register_lead(campaigns[n], Person(name=f"Eve {n}"), by=mia, at=NOON, submission_key=key)
 
     assert len({done.lead.pk for done in at_once(8, register)}) == 1
+
+
+def test_one_questionnaire_sent_many_times_at_once_is_one_lead(at_once):  # L2
+    version, key = a_questionnaire({"key": "need", "kind": "yes_no"}), uuid.uuid4()
+    eve = {"via": "public", "at": NOON, "submission_key": key}
+    at_once(8, lambda n: submit(version, {"need": True}, person=Person(name="Eve", email="eve@client.example"), **eve))
+    counts = lambda n: (Submission.objects.count(), Lead.objects.count(), Answer.objects.count())  # noqa: E731
+    assert at_once(1, counts) == [(1, 1, 1)]
+
+
+def test_a_suspected_submission_decided_by_many_at_once_is_one_lead(mia, at_once):  # L2
+    version = a_questionnaire({"key": "need", "kind": "yes_no"})
+    waiting = submit(version, {"need": True}, via="public", at=NOON, suspicion="fast")
+    at_once(6, lambda n: decide(waiting, "genuine", by=mia, at=NOON))
+    assert at_once(1, lambda n: Lead.objects.count()) == [1]
