@@ -30,6 +30,7 @@ class Entry:
 NAVIGATION = (
     Entry("pipeline:home", _("My day"), "sun", pgettext_lazy("bottom bar", "My day")),
     Entry("leads:lead_list", _("Leads"), "user-plus", pgettext_lazy("bottom bar", "Leads")),
+    Entry("pipeline:desk", _("To call"), "phone", roles=access.CALL_LEADS),
     Entry("pipeline:inbox", _("Inbox"), "inbox", pgettext_lazy("bottom bar", "Inbox")),
     Entry("pipeline:opportunity_board", _("Opportunities"), "view-columns", pgettext_lazy("bottom bar", "Deals")),
     Entry("leads:campaign_list", _("Campaigns"), "megaphone", pgettext_lazy("bottom bar", "Campaigns")),

@@ -23,6 +23,7 @@ from leads.forms.leads import NONE, SANE_DAYS, OneOrNoneField, WithNone
 from leads.models import Campaign, Channel, Lead, Partner, Product, Reason, Referral
 from leads.models.leads import SELLING
 from leads.normalise import SEARCH_LENGTH, validate_text
+from pipeline.desk import Queue
 from pipeline.models import Activity, Agreement, Handoff, Opportunity, Payment
 from pipeline.models.opportunities import OPPORTUNITY_STAGES
 from pipeline.sla import Clock
@@ -36,6 +37,16 @@ def _words(label: str, *, most: int, rows: int = 2, **kwargs) -> forms.CharField
         required=False,
         validators=[validate_text],
         widget=forms.Textarea(attrs={"rows": rows}),
+        **kwargs,
+    )
+
+
+def _moment(label: str, **kwargs) -> forms.DateTimeField:
+    """Day and time in the reader's time zone, picked in the browser."""
+    return forms.DateTimeField(
+        label=label,
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         **kwargs,
     )
 
@@ -60,6 +71,91 @@ class ActivityForm(forms.Form):
         if outcome not in Activity.OUTCOMES.get(kind, []):
             raise ValidationError(_("Please choose what you did and what came of it."))
         return Activity.Kind(kind), Activity.Outcome(outcome)
+
+
+class CallForm(forms.Form):
+    """What came of a call at the desk, sent by one button: `outcome` is “reached”, or “call_back@” and the moment.
+
+    `when` is the moment for “call_back” without one; `retry_at` when to try again somebody who didn't answer, blank
+    for no plan. The brief is kept only where the person changed it.
+    """
+
+    outcome = forms.CharField(max_length=60)
+    when = _moment(_("On"), required=False)
+    retry_at = forms.ChoiceField(label=_("If nobody answers, try again"), required=False)
+    note = _words(_("Note"), most=5000)
+    brief = forms.CharField(
+        label=_("What the client needs"),
+        max_length=10000,
+        required=False,
+        validators=[validate_text],
+        widget=forms.Textarea(attrs={"rows": 4}),
+        show_hidden_initial=True,
+    )
+    submission_key = forms.UUIDField(widget=forms.HiddenInput)
+
+    def __init__(self, *args, retries: Iterable[tuple[str, str]], **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["retry_at"].choices = [*retries, ("", _("Don't plan it"))]
+        if sent := self.data.get("retry_at"):  # offered when the page was opened, perhaps an hour ago
+            offered = dict(self.fields["retry_at"].choices)
+            self.fields["retry_at"].choices += [] if sent in offered else [(sent, _("as chosen"))]
+
+    def clean_retry_at(self) -> datetime.datetime | None:
+        return _read_moment(self.cleaned_data["retry_at"]) if self.cleaned_data["retry_at"] else None
+
+    def clean(self) -> dict:
+        data = self.cleaned_data
+        outcome, _at, moment = data.get("outcome", "").partition("@")
+        if outcome not in Activity.OUTCOMES[Activity.Kind.CALL]:
+            raise ValidationError(_("Please choose what came of the call."))
+        data["outcome"] = Activity.Outcome(outcome)
+        data["next_attempt_at"] = None
+        if outcome == Activity.Outcome.CALL_BACK:
+            data["next_attempt_at"] = _read_moment(moment) if moment else data.get("when")
+            if data["next_attempt_at"] is None and "when" not in self.errors:
+                self.add_error("when", _("When should they be called?"))
+        elif outcome == Activity.Outcome.NO_ANSWER:
+            data["next_attempt_at"] = data.get("retry_at")
+        return data
+
+    @property
+    def new_brief(self) -> str:
+        """The brief as the person wrote it, or nothing where they left it as it was."""
+        return self.cleaned_data["brief"] if "brief" in self.changed_data else ""
+
+    @property
+    def seen_brief(self) -> str:
+        """The brief that the person saw when the page was opened."""
+        return self.data.get(self.add_initial_prefix("brief"), "")
+
+
+def _read_moment(text: str) -> datetime.datetime:
+    """A moment that a button or an option carries."""
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ValidationError(_("This page is damaged. Please reload it."))
+    return moment
+
+
+class TaskForm(forms.Form):
+    title = forms.CharField(label=_("What to do"), max_length=300, validators=[validate_text])
+    assignee = forms.ModelChoiceField(label=_("Who"), queryset=User.objects.none(), empty_label=None)
+    due_at = _moment(_("When"))
+    note = _words(_("Note"), most=5000)
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["assignee"].queryset = User.objects.active().filter(role__in=access.HAVE_TASKS)
+
+    def clean_due_at(self) -> datetime.datetime:
+        due_at = self.cleaned_data["due_at"]
+        if not SANE_DAYS[0].limit_value <= due_at.date() <= SANE_DAYS[1].limit_value:
+            raise ValidationError(_("Please choose a real date."))
+        return due_at
 
 
 class RejectForm(forms.Form):
@@ -451,6 +547,49 @@ class HandoffFilter(PipelineFilter):
         if wanted["due_from"] or wanted["due_to"]:  # “fell due”: what comes later today hasn't
             rows = rows.filter(**{f"{wanted['clock']}_due_at__lte": now})
         return rows
+
+
+class DeskFilter(FilterForm):
+    """Whose leads the desk goes through, and of what. `queue` is one queue, shown whole."""
+
+    whose = _choice(_("Whose"), [("mine", _("Mine"))])
+    campaign = _one(_("Campaign"), Campaign.objects.order_by("-starts_on", "-pk"))
+    product = _one(_("Product"), Product.objects.all())
+    queue = _choice(_("Queue"), Queue.choices)
+
+    NARROWING = ("whose", "campaign", "product")
+
+    @property
+    def address(self) -> str:
+        """The filters alone, as a query: what goes along from one lead to the next."""
+        chosen = {name: self.data[name] for name in self.NARROWING if self.cleaned_data[name]}
+        return f"?{urlencode(chosen)}" if chosen else ""
+
+    def apply(self, leads: Any, user: User) -> Any:
+        wanted = self.cleaned_data
+        if wanted["whose"] == "mine":
+            leads = leads.filter(owner=user)
+        for name in ("campaign", "product"):
+            if wanted[name]:
+                leads = leads.filter(**{name: None if wanted[name] == NONE else wanted[name]})
+        return leads
+
+    def chips(self) -> list[dict[str, Any]]:
+        """Campaign and product that are set, in words, each with the address that is left without it."""
+        chips = []
+        for name in ("campaign", "product"):
+            if value := self.cleaned_data[name]:
+                left = {key: self.data[key] for key in self.NARROWING if key != name and self.cleaned_data[key]}
+                text = self.fields[name].none_label if value == NONE else value
+                chips.append({"label": self.fields[name].label, "text": text, "left": f"?{urlencode(left)}"})
+        return chips
+
+
+class DeskStep(DeskFilter):
+    """From one lead to the next: `skip` is passed over with all before it, `besides` is done with."""
+
+    skip = forms.IntegerField(required=False, min_value=1, max_value=2**62)
+    besides = forms.IntegerField(required=False, min_value=1, max_value=2**62)
 
 
 class OpportunityFilter(PipelineFilter):

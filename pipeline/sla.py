@@ -58,7 +58,7 @@ def due_at(start: datetime.datetime, days: int, *, working_days: bool, organisat
     return datetime.datetime.combine(day, local.time(), organisation.tzinfo).astimezone(datetime.UTC)
 
 
-def _office_hours(day: datetime.date, organisation: Organisation) -> tuple[datetime.datetime, datetime.datetime] | None:
+def office_hours(day: datetime.date, organisation: Organisation) -> tuple[datetime.datetime, datetime.datetime] | None:
     """When the office opens and closes on `day`, in UTC; None on a free day.
 
     In UTC, because a difference of two times of one zone ignores a change to daylight saving between them.
@@ -78,7 +78,7 @@ def working_seconds(start: datetime.datetime, end: datetime.datetime, organisati
     start, end = start.astimezone(datetime.UTC), end.astimezone(datetime.UTC)
     worked = datetime.timedelta()
     while day <= last:
-        if hours := _office_hours(day, organisation):
+        if hours := office_hours(day, organisation):
             worked += max(datetime.timedelta(), min(end, hours[1]) - max(start, hours[0]))
         day += datetime.timedelta(days=1)
     return int(worked.total_seconds())
@@ -92,7 +92,7 @@ def after_working_hours(start: datetime.datetime, hours: int, organisation: Orga
     left, day = datetime.timedelta(hours=hours), start.astimezone(organisation.tzinfo).date()
     start = start.astimezone(datetime.UTC)
     while True:
-        if office := _office_hours(day, organisation):
+        if office := office_hours(day, organisation):
             begins = max(start, office[0])
             if begins + left <= office[1]:
                 return begins + left
@@ -102,7 +102,7 @@ def after_working_hours(start: datetime.datetime, hours: int, organisation: Orga
 
 def is_office_time(at: datetime.datetime, organisation: Organisation) -> bool:
     """Whether the office is open at that moment."""
-    office = _office_hours(at.astimezone(organisation.tzinfo).date(), organisation)
+    office = office_hours(at.astimezone(organisation.tzinfo).date(), organisation)
     return office is not None and office[0] <= at < office[1]
 
 

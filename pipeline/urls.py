@@ -1,6 +1,18 @@
 from django.urls import path
 
-from pipeline.views import agreement, handoffs, home, leads, notifications, opportunities, payments, referrals, review
+from pipeline.views import (
+    agreement,
+    desk,
+    handoffs,
+    home,
+    leads,
+    notifications,
+    opportunities,
+    payments,
+    referrals,
+    review,
+    todo,
+)
 
 app_name = "pipeline"
 
@@ -13,6 +25,11 @@ urlpatterns = [
     path("handoffs/<int:pk>/accept/", handoffs.handoff_accept, name="handoff_accept"),
     path("handoffs/<int:pk>/reject/", handoffs.handoff_reject, name="handoff_reject"),
     path("handoffs/<int:pk>/reassign/", handoffs.handoff_reassign, name="handoff_reassign"),
+    path("desk/", desk.desk, name="desk"),
+    path("desk/filter/", desk.desk_filter, name="desk_filter"),
+    path("desk/next/", desk.desk_next, name="desk_next"),
+    path("desk/<int:pk>/", desk.desk_sheet, name="desk_sheet"),
+    path("desk/<int:pk>/criterion/", desk.desk_criterion, name="desk_criterion"),
     path("leads/hand-over/", leads.leads_hand_over, name="leads_hand_over"),
     path("leads/remove/", leads.leads_remove, name="leads_remove"),
     path("leads/remove/<int:pk>/undo/", leads.leads_remove_undo, name="leads_remove_undo"),
@@ -26,6 +43,9 @@ urlpatterns = [
     path("leads/<int:pk>/refer/", referrals.lead_refer, name="lead_refer"),
     path("referrals/<int:pk>/", referrals.referral_close, name="referral_close"),
     path("leads/<int:pk>/restore/", leads.lead_restore, name="lead_restore"),
+    path("leads/<int:pk>/task/", todo.task_add, name="task_add"),
+    path("tasks/<int:pk>/done/", todo.task_done, name="task_done"),
+    path("tasks/<int:pk>/reopen/", todo.task_reopen, name="task_reopen"),
     path("undo/<int:pk>/", leads.undo, name="undo"),
     path("opportunities/", opportunities.opportunity_board, name="opportunity_board"),
     path("opportunities/list/", opportunities.opportunity_list, name="opportunity_list"),

@@ -32,13 +32,20 @@ from pipeline.transitions.rules import (
 
 
 @transaction.atomic
-def record_brief(lead: Lead, brief: str, *, by: User | None, at: datetime.datetime) -> None:
-    """Keep what the client needs; the first brief moves an unqualified lead to “briefed”."""
+def record_brief(lead: Lead, brief: str, *, by: User | None, at: datetime.datetime, seen: str | None = None) -> None:
+    """Keep what the client needs; the first brief moves an unqualified lead to “briefed”.
+
+    `seen` is the brief that the writer had before their eyes: where somebody wrote another meanwhile, it isn't replaced.
+    """
     require(by, access.QUALIFY_LEADS, _("Only marketing fills in the brief."))
     lead = lock(lead)
     require_present(lead.contact)
     if not brief.strip():
         raise TransitionError(_("The brief is empty."))
+    if seen is not None and lead.brief not in (seen, brief):
+        raise TransitionError(
+            _("Somebody changed the brief meanwhile: “%(brief)s”. Add what is yours to it.") % {"brief": lead.brief}
+        )
     lead.brief = brief
     if lead.stage in MOVES[Stage.BRIEFED]:
         response.note_brief(lead, at)

@@ -16,12 +16,16 @@ from django.views.decorators.http import require_safe
 from accounts import access
 from accounts.models import Role, User
 from leads.models import Lead, Stage
-from pipeline.models import Activity, Agreement, Handoff, Opportunity
+from leads.models.leads import LeadQuerySet
+from pipeline.desk import Queue
+from pipeline.models import Activity, Agreement, Handoff, Opportunity, Task
 from pipeline.models.handoffs import HandoffQuerySet
 from pipeline.sla import Clock
+from pipeline.views import desk
 from pipeline.views.handoffs import as_row, in_scope, scope_of
 
 SHOWN = 8  # rows of one section; the rest is behind its “All”
+MOST_TASKS = 50
 
 
 @login_required
@@ -36,7 +40,10 @@ def home(request: HttpRequest) -> HttpResponse:
         sections = []
     else:
         sections = [_handoffs(user, now, Handoff.objects.visible_to(user), _("Overdue, all teams"), {"scope": "all"})]
+    if access.may(user, access.HAVE_TASKS):
+        sections.insert(0, _tasks(user, now))
     context = {
+        "now": now,
         "sections": [section for section in sections if section["rows"]],
         "teams": _overdue_by_team(user, now) if user.role in {Role.DIRECTOR, Role.VIEWER} else None,
         "outcomes": Activity.OUTCOMES,
@@ -102,6 +109,7 @@ def _for_marketing(user: User, now: datetime.datetime) -> list[dict]:
         return _section("leads", title, rows, _address("leads:lead_list", stage=stage), action=action)
 
     return [
+        *_calls(leads, now),
         of(
             Stage.RETURNED,
             _("Returned by sales"),
@@ -115,18 +123,39 @@ def _for_marketing(user: User, now: datetime.datetime) -> list[dict]:
             _("Hand over"),
         ),
         of(
-            Stage.NEW,
-            _("New, not contacted yet"),
-            leads.filter(stage=Stage.NEW).order_by("pk"),
-            pgettext("action", "Contact"),
-        ),
-        of(
             Stage.WARM,
             _("Warm, long without contact"),
             leads.filter(silent, stage=Stage.WARM).order_by("pk"),
             pgettext("action", "Contact"),
         ),
     ]
+
+
+def _calls(leads: LeadQuerySet, now: datetime.datetime) -> list[dict]:
+    """Who is to be called now: what was agreed on, then the new ones."""
+    sections = [
+        _section(
+            "calls",
+            str(queue.label),
+            queue.of(leads, now).order_by(*queue.order),
+            _address("pipeline:desk", queue=queue),
+        )
+        for queue in (Queue.DUE, Queue.NEW)
+    ]
+    rows = desk.as_rows([lead for section in sections for lead in section["rows"]], now)
+    for section in sections:
+        section["rows"] = [rows[lead.pk] for lead in section["rows"]]
+    return sections
+
+
+def _tasks(user: User, now: datetime.datetime) -> dict:
+    """What the person has to do until the end of today, the earliest first."""
+    midnight = datetime.datetime.combine(
+        timezone.localdate(now) + datetime.timedelta(days=1), datetime.time(), timezone.get_current_timezone()
+    )
+    tasks = Task.objects.visible_to(user).due(midnight).filter(assignee=user)
+    rows = tasks.select_related("lead__contact", "created_by").order_by("due_at", "pk")
+    return {"kind": "tasks", "title": _("Your tasks"), "rows": list(rows[:MOST_TASKS]), "has_more": False}
 
 
 def _overdue_by_team(user: User, now: datetime.datetime) -> list[dict]:

@@ -14,15 +14,18 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts import access
 from accounts.access import can_sell_for
+from accounts.models import User
 from leads import criteria
 from leads.models import Lead, LeadEvent, Stage
-from pipeline import response, transitions
+from leads.models.leads import WITH_MARKETING
+from pipeline import response, todo, transitions
 from pipeline.forms import ActivityForm, BriefForm, HandOverForm, RemoveForm
-from pipeline.models import Activity, Handoff
+from pipeline.models import Activity, Handoff, Task
 from pipeline.transitions import MOVES, TransitionError
 from pipeline.views.handoffs import answer, as_row
 from pipeline.views.steps import back, explained, require, say_done
 
+MOST_TASKS = 20  # shown of one lead
 MOST_AT_ONCE = 500  # leads in one bulk step: what fits into one request
 
 
@@ -59,6 +62,10 @@ def lead_panel(request: HttpRequest, pk: int) -> HttpResponse:
         "outcomes": Activity.OUTCOMES,
         "submission_key": uuid.uuid4(),
         "page_url": _page_of(lead),
+        "tasks": _tasks_of(lead, request.user),
+        "may_add_task": access.may(request.user, access.HAVE_TASKS),
+        "may_call": access.may(request.user, access.CALL_LEADS) and lead.stage in WITH_MARKETING,
+        "now": now,
         "response": response.clock(lead, now),
         "is_cold": lead.cold_at is not None and lead.cold_at <= now,
         "judgement": criteria.judge(lead, at=now) if qualifies and lead.stage in MOVES[Stage.QUALIFIED] else None,
@@ -74,6 +81,12 @@ def lead_panel(request: HttpRequest, pk: int) -> HttpResponse:
         "may_restore": access.may(request.user, access.REMOVE_LEADS) and lead.is_removed,
     }
     return render(request, "pipeline/lead_panel.html", context)
+
+
+def _tasks_of(lead: Lead, user: User) -> list[tuple[Task, bool]]:
+    """What is still to be done about the lead, each with whether `user` may tick it off."""
+    tasks = Task.objects.visible_to(user).open().filter(lead=lead).select_related("assignee").order_by("due_at", "pk")
+    return [(task, todo.may_finish(task, user)) for task in tasks[:MOST_TASKS]]
 
 
 @login_required

@@ -215,6 +215,17 @@ pipeline:lead_panel                   GET     pk=lead                        in 
 pipeline:lead_panel                   GET     pk=sams_lead                   in    200   200   200   200   200   200   200   200
 pipeline:lead_qualify                 POST    pk=ready_lead                  in    done  done  403   403   403   done  403   403
 pipeline:lead_keep_warm               POST    pk=lead                        in    done  done  403   403   403   done  403   403
+pipeline:desk                         GET     -                              in    200   200   403   403   403   200   403   403
+pipeline:desk_filter                  GET     -                              in    200   200   403   403   403   200   403   403
+pipeline:desk_next                    GET     -                              in    302   302   403   403   403   302   403   403
+pipeline:desk_sheet                   GET     pk=lead                        in    200   200   403   403   403   200   403   403
+pipeline:desk_sheet                   POST    pk=lead                        in    done  done  403   403   403   done  403   403
+pipeline:desk_sheet                   POST    pk=sams_lead                   in    422   422   403   403   403   done  403   403
+pipeline:desk_criterion               POST    pk=lead                        in    done  done  403   403   403   done  403   403
+pipeline:task_add                     GET     pk=lead                        in    200   200   200   200   200   200   403   403
+pipeline:task_add                     POST    pk=lead                        in    done  done  done  done  done  done  403   403
+pipeline:task_done                    POST    pk=sams_task                   in    done  no    done  no    no    done  no    no
+pipeline:task_reopen                  POST    pk=sams_done_task              in    done  no    done  no    no    done  no    no
 pipeline:lead_brief                   GET     pk=lead                        in    200   200   403   403   403   200   403   403
 pipeline:lead_brief                   POST    pk=lead                        in    done  done  403   403   403   done  403   403
 pipeline:lead_hand_over               GET     pk=qualified_lead              in    200   200   403   403   403   200   403   403

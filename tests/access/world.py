@@ -17,6 +17,7 @@ from leads.forms.public import Opened
 from leads.models import CriteriaSet, LeadEvent, Partner
 from pipeline import transitions
 from pipeline.defaults import create_defaults
+from pipeline.todo import finish_task, open_task
 from tests import factories
 from tests.factories import NOON, PASSWORD
 
@@ -95,6 +96,11 @@ def build() -> World:
     world.spam = decide(submit(version, answers, via="public", at=NOON, suspicion="fast"), "spam", by=None, at=NOON)
     world.thanks = signing.dumps(world.suspect.pk, salt="thanks")
     world.removal_event = world.removed_lead.events.get(kind=LeadEvent.Kind.REMOVED)  # Mia can undo it
+    world.sams_task, world.sams_done_task = (
+        open_task(title=title, assignee=world.sam, due_at=NOON, by=world.mia, at=NOON, lead=world.sams_lead)
+        for title in ("Send the price list", "Send the case")
+    )
+    finish_task(world.sams_done_task, by=world.sam, at=NOON)
     world.sams_notification = world.sam.notifications.unread().first()
     return world
 
@@ -254,6 +260,17 @@ BODIES: dict[str, Any] = {
     "pipeline:handoff_reject": lambda world: {"reason": factories.reason().pk, "missing": "The budget"},
     "pipeline:handoff_reassign": lambda world: {"to": world.max.pk},
     "pipeline:activity_log": lambda world: {"what": "call:reached"},
+    "pipeline:desk_sheet": lambda world: {
+        "outcome": "reached",
+        "brief": "Wants to count visitors",
+        "submission_key": str(uuid.uuid4()),
+    },
+    "pipeline:desk_criterion": lambda world: {"key": "need", "value": "yes"},
+    "pipeline:task_add": lambda world: {
+        "title": "Send the price list",
+        "assignee": world.mia.pk,
+        "due_at": "2026-03-03T10:00",
+    },
     "pipeline:lead_brief": lambda world: {"brief": "Wants to count visitors"},
     "pipeline:lead_hand_over": lambda world: {"to": world.sam.pk},
     "pipeline:leads_hand_over": lambda world: {"selected": [world.qualified_lead.pk], "confirmed": "1"},
