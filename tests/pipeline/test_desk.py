@@ -199,7 +199,7 @@ def test_who_must_not_be_contacted_has_no_link_to_call(as_user, mia, dan):  # L1
 
 
 def test_saving_leads_to_the_next_lead_with_the_filters_and_an_undo(as_user, mia, dan):  # L8
-    first, second, other = a_lead(by=dan, at=NOON + HOUR), a_lead(by=dan), a_lead(by=mia, at=NOON + HOUR / 2)
+    first, second, other = a_lead(by=dan, at=NOON + HOUR), a_lead(by=dan), a_lead(by=mia, at=NOON - HOUR)
     client = as_user(dan)
     response = client.post(url("desk_sheet", first.pk) + "?whose=mine", sent("reached", note="Likes tea"))
     assert response.url == url("desk_sheet", second.pk) + "?whose=mine"
