@@ -10,7 +10,8 @@ from functools import wraps
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
 
 from accounts.models import Role, User
 
@@ -70,6 +71,23 @@ def only_for(allowed: set[Role]) -> Callable:
         def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
             if not may(request.user, allowed):
                 raise PermissionDenied
+            return view(request, *args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+def only_for_script(allowed: set[Role]) -> Callable:
+    """As `only_for`, for what a page's script asks: 401 and 403 with a reason as JSON, never a page to sign in."""
+
+    def decorate(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+            if not request.user.is_authenticated:
+                return JsonResponse({"reason": _("Your sign-in has ended.")}, status=401)
+            if not may(request.user, allowed):
+                return JsonResponse({"reason": _("Your role doesn't allow this.")}, status=403)
             return view(request, *args, **kwargs)
 
         return guarded

@@ -1,4 +1,4 @@
-"""How a form inside the drawer or the dialog ends."""
+"""What a page may ask of the browser, and how a form inside the drawer or the dialog ends."""
 
 from collections.abc import Callable
 
@@ -11,6 +11,18 @@ from leadflow.context import OVERLAYS
 
 class HtmxRequest(HttpRequest):
     htmx: HtmxDetails
+
+
+class PermissionsPolicyMiddleware:
+    """No page gets camera, microphone or place, but the one that asks for it by a header of its own."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+        return response
 
 
 class OverlayRedirectMiddleware:

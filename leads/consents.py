@@ -92,8 +92,9 @@ def _lock(contact: Contact, by: User | None) -> Contact:
 
 def _tell(contact: Contact, locked: Contact, *, by: User | None, at: datetime.datetime, **data: object) -> None:
     """Say on the timelines of the person's leads what was agreed or withdrawn; whoever syncs contacts sees a change."""
-    contact.version, contact.updated_at = locked.version + 1, at
-    Contact.objects.filter(pk=contact.pk).update(version=contact.version, updated_at=at)
+    # What waited in a browser happened before; the contact changes only now.
+    contact.version, contact.updated_at = locked.version + 1, max(at, locked.updated_at)
+    Contact.objects.filter(pk=contact.pk).update(version=contact.version, updated_at=contact.updated_at)
     LeadEvent.objects.bulk_create(
         LeadEvent(lead=lead, kind=LeadEvent.Kind.CONSENT, actor=by, at=at, data=data)
         for lead in contact.leads.only("pk")
@@ -137,6 +138,11 @@ def put_text_in_force(
         in_force_at=at,
         created_by=by,
     )
+
+
+def withdrawn_since(contact: Contact, purpose: Purpose, at: datetime.datetime) -> bool:
+    """True when the person said no after `at`: what was agreed to before, and is told only now, no longer holds."""
+    return Consent.objects.filter(contact=contact, purpose=purpose, withdrawn_at__gt=at).exists()
 
 
 def agreed(contact: Contact, purpose: Purpose) -> bool:

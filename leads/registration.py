@@ -66,7 +66,7 @@ def fill_in(contact: Contact, person: Person) -> bool:
 def record_consents(contact: Contact, person: Person, *, source: str, by: User | None, at: datetime.datetime) -> None:
     """Keep what the person agreed to while being registered; what isn't ticked withdraws nothing."""
     for agreed, purpose in ((person.consent, Purpose.CONTACT), (person.mailing_consent, Purpose.MAILING)):
-        if agreed:
+        if agreed and not consents.withdrawn_since(contact, purpose, at):
             consents.give(contact, purpose, source=source, by=by, at=at)
 
 
@@ -95,12 +95,14 @@ def register_lead(
     other_products: list[Product] | None = None,
     owner: User | None = None,
     submission_key: uuid.UUID | None = None,
+    typed_by: User | None = None,
     **details: object,
 ) -> Registered:
     """Register that a person met in `campaign` is interested.
 
     A repeated `submission_key` returns what the first call made. A person who is already registered in the campaign
-    isn't registered twice: the note is added to the lead that is there. `details` are further fields of the lead.
+    isn't registered twice: the note is added to the lead that is there. `typed_by` is the colleague who met the person,
+    where `by` only sends what waited in their browser. `details` are further fields of the lead.
     Raises NotAllowed for the wrong role.
     """
     if not access.may(by, access.REGISTER_LEADS):
@@ -114,11 +116,12 @@ def register_lead(
         require_present(contact)
     else:
         contact, is_known = _known_or_new(person)
+    told = {"typed_by": str(typed_by)} if typed_by and typed_by != by else {}
     there = (
         Lead.objects.present().filter(contact=contact, campaign=campaign).order_by("pk").first() if is_known else None
     )
     if there:
-        _register_again(there, product, other_products or [], submission_key, by=by, at=at, **details)
+        _register_again(there, product, other_products or [], submission_key, by=by, at=at, told=told, **details)
         record_consents(contact, person, source=str(campaign), by=by, at=at)
         return Registered(there, is_new=False, is_known_contact=True)
     lead = Lead.objects.create(
@@ -133,7 +136,7 @@ def register_lead(
     )
     if other_products:
         lead.other_products.set(other_products)
-    LeadEvent.objects.record(lead, LeadEvent.Kind.REGISTERED, by=by, at=at, to_stage=lead.stage)
+    LeadEvent.objects.record(lead, LeadEvent.Kind.REGISTERED, by=by, at=at, to_stage=lead.stage, **told)
     record_consents(contact, person, source=str(campaign), by=by, at=at)
     return Registered(lead, is_new=True, is_known_contact=is_known)
 
@@ -146,6 +149,7 @@ def _register_again(
     *,
     by: User | None,
     at: datetime.datetime,
+    told: dict[str, str],
     **details: object,
 ) -> None:
     """Keep what a second meeting in the same campaign told: blank fields are filled in, the note joins the timeline."""
@@ -161,5 +165,8 @@ def _register_again(
     agreed = str(details.get("agreed") or "")
     lead.agreed = lead.agreed or agreed
     lead.save()
+    if lead.registered_at:
+        at = max(at, lead.registered_at)  # what waited in a browser may come after what was typed later
     note = "\n".join(filter(None, [str(details.get("note") or ""), agreed]))
-    LeadEvent.objects.record(lead, kind, by=by, at=at, note=note, **({"submission_key": key} if key else {}))
+    told = told | ({"submission_key": key} if key else {})
+    LeadEvent.objects.record(lead, kind, by=by, at=at, note=note, **told)

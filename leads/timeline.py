@@ -131,6 +131,8 @@ def _entry(event: LeadEvent, criterion_texts: dict[str, str]) -> Entry:
         "told": ", ".join(map(str, data.get("told") or ["—"])),
     }
     details = [("", str(data["note"]))] if data.get("note") else []
+    if data.get("typed_by"):
+        details.append((_g("Typed at the stand by"), str(data["typed_by"])))
     if event.kind == Kind.CRITERION:
         words["criterion"] = criterion_texts.get(str(data.get("key")), data.get("key"))
         value = data.get("value")

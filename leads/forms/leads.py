@@ -21,7 +21,6 @@ from leads.forms.stand import StandForm
 from leads.models import Campaign, Channel, Lead, LeadEvent, Product, Reason, Stage
 from leads.models.leads import LeadEventQuerySet, LeadQuerySet
 from leads.normalise import SEARCH_LENGTH, validate_text
-from leads.registration import Person
 
 NONE = "none"
 SANE_DAYS = [MinValueValidator(datetime.date(1900, 1, 1)), MaxValueValidator(datetime.date(2999, 12, 31))]
@@ -217,9 +216,6 @@ class LeadForm(StandForm):
     campaign = forms.ModelChoiceField(
         Campaign.objects.order_by("-starts_on", "-pk"), label=_("Campaign"), empty_label=_("Choose…")
     )
-    profile_url = forms.URLField(
-        label=_("Profile link"), required=False, max_length=300, assume_scheme="https", validators=[validate_text]
-    )
     meet_other = forms.CharField(
         label=_("Preferred meeting time"), required=False, max_length=100, validators=[validate_text]
     )
@@ -243,12 +239,6 @@ class LeadForm(StandForm):
     @property
     def has_source_errors(self) -> bool:
         return any(name in self.errors for name in ("profile_url", "page", *self.UTM))
-
-    @property
-    def person(self) -> Person:
-        person = super().person
-        person.profile_url = self.cleaned_data["profile_url"]
-        return person
 
     @property
     def details(self) -> dict[str, Any]:

@@ -1,19 +1,27 @@
 """Input at an event's stand: lenient, because the visitor is waiting."""
 
+import dataclasses
 import datetime
 import uuid
 
 from django import forms
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext, pgettext_lazy
 
+from accounts.models import User
 from leads.forms.fields import DateInput
 from leads.models import Contact, Product
 from leads.normalise import validate_text
 from leads.registration import Person
 
 _TYPED = {"autocomplete": "off"}
+
+# How far back a lead that waited in a browser may be dated; older ones count as registered that long ago.
+BACKDATED_AT_MOST = datetime.timedelta(days=30)
+# How far back the day of meeting may be found from the time that an entry waited.
+KEPT_AT_MOST = datetime.timedelta(days=366)
 
 
 class TimesField(forms.MultipleChoiceField):
@@ -74,12 +82,16 @@ class StandForm(forms.Form):
         widget=forms.TextInput(attrs=_TYPED | {"placeholder": _("or in your own words")}),
     )
     consent = forms.BooleanField(label=_("Agreed to be contacted"), required=False)
+    mailing_consent = forms.BooleanField(label=_("Agreed to news and invitations"), required=False)
     job_title = forms.CharField(
         label=_("Position"),
         required=False,
         max_length=150,
         validators=[validate_text],
         widget=forms.TextInput(attrs=_TYPED),
+    )
+    profile_url = forms.URLField(
+        label=_("Profile link"), required=False, max_length=300, assume_scheme="https", validators=[validate_text]
     )
     met_on = forms.DateField(label=_("Met on"), widget=DateInput)
     submission_key = forms.UUIDField(widget=forms.HiddenInput)
@@ -95,7 +107,7 @@ class StandForm(forms.Form):
         first = next((name for name in self.fields if name in self.errors), "name")
         self.fields[first].widget.attrs["autofocus"] = True
 
-    def clean_met_on(self) -> datetime.date:
+    def clean_met_on(self) -> datetime.date | None:
         met_on = self.cleaned_data["met_on"]
         if met_on > self.today:
             raise forms.ValidationError(_("This day is still to come."))
@@ -109,12 +121,46 @@ class StandForm(forms.Form):
 
     @property
     def person(self) -> Person:
-        typed = self.cleaned_data
-        return Person(**{name: typed[name] for name in ("name", "email", "phone", "company", "job_title", "consent")})
+        return Person(**{field.name: self.cleaned_data[field.name] for field in dataclasses.fields(Person)})
 
     @property
     def preferred_meeting_time(self) -> str:
         return ", ".join(filter(None, [*self.cleaned_data["meet"], self.cleaned_data["meet_other"]]))[:200]
+
+
+class StandEntryForm(StandForm):
+    """What a browser kept while there was no network: it comes late, and what was true when it was typed still is."""
+
+    # Seconds since it was typed, by the browser's clock: a difference, so that a clock set wrongly does no harm.
+    waited = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    typed_by = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, data: object = None, *, now: datetime.datetime) -> None:
+        super().__init__(data, today=timezone.localdate(now))
+        self.now = now
+        self.fields["met_on"].required = False
+        self.fields["products"].queryset = Product.objects.all()  # one that was offered then may be switched off since
+
+    def clean_met_on(self) -> datetime.date | None:
+        return super().clean_met_on() if self.cleaned_data["met_on"] else None
+
+    def clean(self) -> dict:
+        cleaned = super().clean()
+        cleaned["waited"] = min(max(cleaned.get("waited") or 0, 0), KEPT_AT_MOST.total_seconds())
+        if not self.errors and not cleaned["met_on"]:
+            cleaned["met_on"] = timezone.localdate(self.now - datetime.timedelta(seconds=cleaned["waited"]))
+        return cleaned
+
+    @property
+    def typed_at(self) -> datetime.datetime:
+        """When it was typed: never in the future, and at most BACKDATED_AT_MOST ago."""
+        return self.now - min(datetime.timedelta(seconds=self.cleaned_data["waited"]), BACKDATED_AT_MOST)
+
+    @property
+    def colleague(self) -> User | None:
+        """The colleague who typed it, as the browser says; None when there is nobody of that id."""
+        pk = self.cleaned_data["typed_by"]
+        return User.objects.filter(pk=pk).first() if pk and 0 < pk < 2**63 else None
 
 
 def meeting_times(today: datetime.date) -> list[tuple[str, str]]:

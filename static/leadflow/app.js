@@ -253,6 +253,7 @@ function listPageKeys() {
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
+  if (form.dataset.queued) return; // the stand keeps what is typed, also without a network
   if (form.getAttribute("aria-busy") === "true") { event.preventDefault(); event.stopImmediatePropagation(); return; }
   if (!navigator.onLine && form.method === "post") { event.preventDefault(); event.stopImmediatePropagation(); showFailure("network"); return; }
   if (form.method !== "post") return;

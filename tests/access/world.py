@@ -233,6 +233,7 @@ BODIES: dict[str, Any] = {
     "leads:expense_add": lambda world: {"spent_on": "2026-03-02", "amount": "50"},
     "leads:expense_edit": lambda world: {"spent_on": "2026-03-03", "amount": "60"},
     "leads:stand": lambda world: {"name": "Anna", "met_on": "2026-03-02", "submission_key": str(uuid.uuid4())},
+    "leads:stand_entry": lambda world: {"name": "Anna", "submission_key": str(uuid.uuid4()), "waited": "60"},
     "leads:stand_match": lambda world: {"email": world.contact.email, "phone": ""},
     "leads:visitor_add": lambda world: {"row-0-key": str(uuid.uuid4()), "row-0-name": "Anna", "row-0-agreed": "Call"},
     "leads:channel_list": lambda world: {"name": "Podcast", "audience": "mass", "is_active": "on"},
