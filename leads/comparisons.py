@@ -84,6 +84,8 @@ def holds(comparison: str, wanted: object, value: object) -> bool | None:
         return number >= limit if kind is Comparison.AT_LEAST else number <= limit  # type: ignore[operator]
     found = {_same(item) for item in (value if isinstance(value, list) else [value])}
     sought = {_same(item) for item in (wanted if isinstance(wanted, list) else [wanted])}
+    if any(isinstance(item, Decimal) for item in sought):  # a kept answer writes its number as text
+        found |= {number for item in found if (number := _number(item)) is not None}
     if kind is Comparison.CONTAINS:
         return any(str(part) in str(item) for part in sought for item in found)
     meets = bool(found & sought)
@@ -96,6 +98,14 @@ def _same(item: object) -> object:
     if isinstance(item, (int, float, Decimal)) and not isinstance(item, bool):
         return Decimal(str(item))
     return item
+
+
+def _number(text: object) -> Decimal | None:
+    try:
+        number = Decimal(str(text))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
 
 
 def _ordered(wanted: object, value: object) -> tuple[object, object] | None:

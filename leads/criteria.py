@@ -4,16 +4,15 @@ import dataclasses
 import datetime
 
 from django.db import transaction
-from django.utils import timezone
-from django.utils.formats import date_format
-from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from accounts import access
 from accounts.models import User
 from leads.comparisons import holds
-from leads.known import Known, of_lead
-from leads.models import CriteriaSet, Criterion, CriterionAnswer, Lead, LeadEvent
+from leads.known import Known, of_lead, of_leads
+from leads.models import CriteriaSet, Criterion, CriterionAnswer, Lead, LeadEvent, LeadJudgement, Product
+from leads.models.leads import WITH_MARKETING
+from leads.rules import fields_of, sentence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,8 +107,98 @@ def answer(lead: Lead, key: str, value: str, *, by: User | None, at: datetime.da
     Lead.objects.filter(pk=lead.pk).update(updated_at=at)
 
 
-class OutdatedEdit(Exception):
-    """Another version was put in force after the one that was edited; the text says by whom and when."""
+def was_judged(lead: Lead) -> bool:
+    """True for a lead in marketing's hands that a version of the criteria has judged, so that another could."""
+    return lead.criteria_set_id is not None and lead.stage in WITH_MARKETING
+
+
+@transaction.atomic
+def rejudge(lead: Lead, *, by: User | None, at: datetime.datetime) -> tuple[LeadJudgement, LeadJudgement] | None:
+    """Judge a lead that was judged before by the version in force now; returns the old and the new result.
+
+    Both are kept. Its stage stays: what follows from the new result is for marketing to decide. None where the lead is
+    under the version in force already. Raises NotAllowed, and NotJudged where there is nothing to judge again.
+    """
+    if not access.may(by, access.QUALIFY_LEADS):
+        raise access.NotAllowed(_("Only marketing judges leads."))
+    lead = Lead.objects.select_for_update(of=("self",)).get(pk=lead.pk)
+    if lead.criteria_set is None or not was_judged(lead):
+        raise NotJudged(_("Only a lead in marketing's hands that was judged before is judged again."))
+    in_force = CriteriaSet.objects.in_force(at, lead.product)
+    if in_force is None or in_force.pk == lead.criteria_set_id:
+        return None
+    before = lead.judgements.filter(criteria_set=lead.criteria_set).order_by("-at", "-pk").first()
+    if before is None:  # judged before judgements were kept
+        before = record(lead, judge(lead, at=at), by=by, at=at)
+    judgement = judge(lead, at=at, criteria_set=in_force)
+    after = record(lead, judgement, by=by, at=at)
+    Lead.objects.filter(pk=lead.pk).update(criteria_set=in_force, updated_at=at)
+    LeadEvent.objects.record(
+        lead,
+        LeadEvent.Kind.JUDGED,
+        by=by,
+        at=at,
+        criteria_version=in_force.version,
+        before_version=lead.criteria_set.version,
+        is_met=after.is_met,
+        was_met=before.is_met,
+    )
+    return before, after
+
+
+MOST_AT_ONCE = 200  # leads judged again in one request
+
+
+def judged_before(version: CriteriaSet, *, at: datetime.datetime) -> list[Lead]:
+    """Leads in marketing's hands that were judged by an earlier version where this one is in force now."""
+    leads = Lead.objects.filter(stage__in=WITH_MARKETING, criteria_set__isnull=False).exclude(criteria_set=version)
+    if version.product is not None:
+        leads = leads.filter(product=version.product)
+    else:  # products that have criteria of their own aren't judged by the general ones
+        own = CriteriaSet.objects.filter(product__isnull=False, in_force_at__lte=at)
+        leads = leads.exclude(product__in=own.values("product"))
+    if CriteriaSet.objects.in_force(at, version.product) != version:
+        return []
+    found = leads.select_related("contact__company", "campaign__channel", "product", "criteria_set__product")
+    return list(found.order_by("-pk")[:MOST_AT_ONCE])
+
+
+def compared(version: CriteriaSet, leads: list[Lead]) -> list[tuple[Lead, Judgement, Judgement]]:
+    """Each lead with what its own version says of it now, and what `version` would. Nothing is changed."""
+    sets = {each.pk: each for each in CriteriaSet.objects.prefetch_related("criteria")}
+    known = of_leads(leads)
+    return [
+        (
+            lead,
+            judge_known(sets[lead.criteria_set_id or 0], known[lead.pk]),
+            judge_known(sets[version.pk], known[lead.pk]),
+        )
+        for lead in leads
+    ]
+
+
+class NotJudged(Exception):
+    """There is no judgement that could be repeated; the text says why."""
+
+
+def record(lead: Lead, judgement: Judgement, *, by: User | None, at: datetime.datetime) -> LeadJudgement:
+    """Keep what a version said of a lead, beside what was said before."""
+    assert judgement.criteria_set is not None
+    return LeadJudgement.objects.create(
+        lead=lead,
+        criteria_set=judgement.criteria_set,
+        at=at,
+        by=by,
+        is_met=judgement.is_met,
+        points=judgement.points,
+        answers={row.criterion.key: row.value for row in judgement.rows},
+    )
+
+
+def explained(judgement: Judgement) -> list[tuple[Answered, str]]:
+    """Each criterion with the sentence of its rule, or nothing where a person is asked."""
+    known = fields_of(row.criterion for row in judgement.rows)
+    return [(row, sentence(row.criterion.rule, known)) for row in judgement.rows]
 
 
 @transaction.atomic
@@ -120,73 +209,26 @@ def put_in_force(
     note: str,
     by: User | None,
     at: datetime.datetime,
-    edited_version: int | None = None,
+    product: Product | None = None,
 ) -> CriteriaSet:
-    """Make the next version of the criteria, in force from `at`.
+    """Make the next version at once, in force from `at`: for the defaults. People go through a round of approval.
 
-    `criteria` are dicts with key, text, is_required and weight, in their order. Earlier versions stay as they are.
-    Raises NotAllowed, and OutdatedEdit when `edited_version` is given and isn't the latest any more.
+    `criteria` are dicts with key, text, is_required, weight and perhaps rule, in their order. Earlier versions stay as
+    they are. Raises NotAllowed.
     """
     if not access.may(by, access.DECIDE_CRITERIA):
         raise access.NotAllowed(_("Only the director puts criteria in force."))
-    list(CriteriaSet.objects.select_for_update())  # two directors saving at once wait here
-    agreed = CriteriaSet.objects.filter(product__isnull=True, in_force_at__isnull=False)
-    latest = agreed.select_related("created_by").order_by("-version").first()
-    if edited_version is not None and latest and latest.version != edited_version:
-        raise OutdatedEdit(
-            _("%(who)s put version %(version)s in force on %(when)s, while you were editing version %(edited)s.")
-            % {
-                "who": latest.created_by or _("The system"),
-                "version": latest.version,
-                "when": date_format(timezone.localtime(latest.in_force_at), "DATETIME_FORMAT"),
-                "edited": edited_version,
-            }
-        )
+    list(CriteriaSet.objects.select_for_update())  # two at once wait here
+    last = CriteriaSet.objects.filter(product=product).order_by("-version").first()
     made = CriteriaSet.objects.create(
-        version=latest.version + 1 if latest else 1, threshold=threshold, note=note, created_by=by, in_force_at=at
+        product=product,
+        version=last.version + 1 if last else 1,
+        threshold=threshold,
+        note=note,
+        created_by=by,
+        in_force_at=at,
     )
     Criterion.objects.bulk_create(
         Criterion(criteria_set=made, position=position, **row) for position, row in enumerate(criteria)
     )
     return made
-
-
-def new_key(text: str, used: set[str], *, otherwise: str = "criterion") -> str:
-    """A key for a new criterion that no version has ever used: an old answer must never count for a new question.
-
-    `otherwise` is its stem where the text has no Latin letters.
-    """
-    stem = slugify(text)[:40].strip("-") or otherwise
-    key, number = stem, 2
-    while key in used:
-        key, number = f"{stem}-{number}", number + 1
-    return key
-
-
-def changes(before: CriteriaSet | None, after: CriteriaSet) -> list[str]:
-    """What the version `after` changed, in sentences; empty when there was no version `before`."""
-    if before is None:
-        return []
-    old = {criterion.key: criterion for criterion in before.criteria.all()}
-    new = {criterion.key: criterion for criterion in after.criteria.all()}
-    words = [
-        _("Added: “%(text)s” (%(worth)s)") % {"text": criterion, "worth": criterion.worth}
-        for key, criterion in new.items()
-        if key not in old
-    ]
-    words += [_("Removed: “%(text)s”") % {"text": criterion} for key, criterion in old.items() if key not in new]
-    for key, criterion in new.items():
-        if key in old and old[key].text != criterion.text:
-            words.append(_("Reworded: “%(old)s” is now “%(new)s”") % {"old": old[key], "new": criterion})
-        if key in old and old[key].worth != criterion.worth:
-            words.append(
-                _("“%(text)s”: %(old)s before, now %(new)s")
-                % {"text": criterion, "old": old[key].worth, "new": criterion.worth}
-            )
-    if before.threshold != after.threshold:
-        words.append(
-            _("Points needed: %(old)s before, now %(new)s") % {"old": before.threshold, "new": after.threshold}
-        )
-    if [key for key in old if key in new] != [key for key in new if key in old]:
-        words.append(_("The order was changed"))
-    return words

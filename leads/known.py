@@ -76,6 +76,20 @@ def of_lead(lead: Lead) -> Known:
     return known
 
 
+def of_leads(leads: Iterable[Lead]) -> dict[int, Known]:
+    """Everything known now of each lead, by its id: two queries for all. Their contacts and campaigns come along."""
+    found = {lead.pk: Known(fields={field.name: field.read(lead) for field in FIELDS.values()}) for lead in leads}
+    by_lead: dict[int, list[Answer]] = {}
+    answers = Answer.objects.filter(submission__lead__in=found).select_related("question", "option", "submission")
+    for answer in answers.order_by("submission__submitted_at", "pk"):
+        by_lead.setdefault(answer.submission.lead_id or 0, []).append(answer)
+    for pk, given in by_lead.items():
+        found[pk].fields.update(answered(given))
+    for pk, key, value in CriterionAnswer.objects.filter(lead__in=found).values_list("lead", "key", "value"):
+        found[pk].answers[key] = value
+    return found
+
+
 def answered(answers: Iterable[Answer]) -> dict[str, object]:
     """Answers by field name, JSON-ready; several options of one submission make a list."""
     rows = answers

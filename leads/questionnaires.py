@@ -24,7 +24,7 @@ from accounts.models import User
 from leads import known
 from leads.comparisons import OFFERED, Comparison
 from leads.comparisons import Kind as Compared
-from leads.criteria import new_key
+from leads.drafts import new_key
 from leads.models import (
     Campaign,
     CriteriaSet,

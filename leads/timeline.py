@@ -78,6 +78,7 @@ OUTCOMES = {
     "call_back": _("call back later"),
 }
 CONSENT_STEPS = {"given": _("recorded the consent"), "withdrawn": _("recorded the withdrawal of the consent")}
+_VERDICTS = {True: _("met"), False: _("not met")}
 CLOCKS = {"first_contact": _("the first contact"), "verdict": _("the verdict")}
 FEEDBACK = {
     "missing": _("What was missing"),
@@ -137,6 +138,11 @@ def _entry(event: LeadEvent, criterion_texts: dict[str, str]) -> Entry:
         words["criterion"] = criterion_texts.get(str(data.get("key")), data.get("key"))
         value = data.get("value")
         words["answer"] = CriterionAnswer.Value(value).label if value in CriterionAnswer.Value.values else "—"
+    elif event.kind == Kind.JUDGED:
+        words["verdict"] = _VERDICTS.get(data.get("is_met"), "—")
+        if data.get("before_version"):
+            before = _g("Version %(version)s") % {"version": data["before_version"]}
+            details.append((before, str(_VERDICTS.get(data.get("was_met"), "—"))))
     elif event.kind == Kind.ACTIVITY:
         icon, words["activity"] = ACTIVITIES.get(str(data.get("activity")), (icon, data.get("activity")))
         words["outcome"] = OUTCOMES.get(str(data.get("outcome")), data.get("outcome"))

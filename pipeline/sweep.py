@@ -1,4 +1,5 @@
-"""What a minute brings: clocks that come due, go overdue or must be escalated, leads that go cold or that nobody called.
+"""What a minute brings: clocks that come due, go overdue or must be escalated, leads that go cold or that nobody called,
+and rounds of approval.
 
 Everything follows from rows and `at`: whoever was not told yet of a level that has begun is told now, and the row keeps
 that. So a sweep may be killed, run twice at once or come days late; each person hears of each level once.
@@ -14,6 +15,7 @@ from accounts.models import Organisation, Role, User
 from leads.models import Lead, LeadEvent
 from leads.models.leads import SELLING, UNCONTACTED
 from pipeline import response
+from pipeline.approvals import ask_batch, end_batch
 from pipeline.models import Agreement, Handoff, Notification, Opportunity
 from pipeline.notify import notify
 from pipeline.sla import Clock
@@ -30,6 +32,8 @@ def sweep(at: datetime.datetime) -> dict[str, int]:
     told["cold"] = _in_batches(_cold_batch, at)
     _in_batches(_give_deadlines, at)
     told["untouched"] = _in_batches(_untouched_batch, at)
+    told["asked"] = _in_batches(ask_batch, at)
+    told["voted"] = _in_batches(end_batch, at)
     return told
 
 

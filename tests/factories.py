@@ -118,7 +118,7 @@ def a_lead(*, by: User | None = None, at: datetime.datetime = NOON, campaign: Ca
 
 
 def meet_criteria(lead: Lead, *, by: User | None = None, at: datetime.datetime = NOON) -> Lead:
-    for criterion in CriteriaSet.objects.in_force(at).criteria.all():
+    for criterion in CriteriaSet.objects.in_force(at, lead.product).criteria.all():
         criteria.answer(lead, criterion.key, "yes", by=by, at=at)
     return lead
 

@@ -19,7 +19,7 @@ from leads.answering import latest_answers
 from leads.editing import StaleEdit, add_note, edit_lead, lead_version
 from leads.forms.leads import LeadFactsForm, LeadFilter, LeadForm, NoteForm
 from leads.forms.stand import StandMatchForm
-from leads.models import Campaign, CriterionAnswer, Lead, Stage
+from leads.models import Campaign, CriteriaSet, CriterionAnswer, Lead, Stage
 from leads.models.leads import FUNNEL
 from leads.normalise import read_number
 from leads.registration import register_lead
@@ -157,11 +157,19 @@ def _timeline(request: HttpRequest, lead: Lead) -> dict[str, Any]:
 
 
 def _criteria(request: HttpRequest, lead: Lead) -> dict[str, Any]:
-    judgement = criteria.judge(lead, at=timezone.now())
+    now = timezone.now()
+    judgement = criteria.judge(lead, at=now)
+    judges = access.may(request.user, access.QUALIFY_LEADS)
+    again = CriteriaSet.objects.in_force(now, lead.product) if judges and criteria.was_judged(lead) else None
     return {
         "judgement": judgement,
+        "criteria_rows": criteria.explained(judgement),
         "answers": CriterionAnswer.Value,
-        "may_answer": access.may(request.user, access.QUALIFY_LEADS) and not lead.is_removed,
+        "may_answer": judges and not lead.is_removed,
+        "rejudge_by": again if again != lead.criteria_set else None,
+        "judgements": lead.judgements.select_related("criteria_set__product", "by").order_by("-at", "-pk")[:10]
+        if lead.criteria_set
+        else [],
     }
 
 
@@ -186,9 +194,11 @@ def lead_note(request: HttpRequest, pk: int) -> HttpResponse:
 def lead_criterion(request: HttpRequest, pk: int) -> HttpResponse:
     """One answer to one criterion."""
     lead = _lead(request, pk)
-    keys = {row.criterion.key for row in criteria.judge(lead, at=timezone.now()).rows}
+    rows = {row.criterion.key: row for row in criteria.judge(lead, at=timezone.now()).rows}
     key, value = request.POST.get("key", ""), request.POST.get("value", "")
-    if key in keys and value in CriterionAnswer.Value.values:
+    if key in rows and rows[key].by_rule:
+        messages.error(request, _("A rule decides this from what is known, so it isn't asked."))
+    elif key in rows and value in CriterionAnswer.Value.values:
         criteria.answer(lead, key, value, by=request.user, at=timezone.now())
     else:
         messages.error(request, _("The criteria have changed meanwhile. Please answer again."))
@@ -197,6 +207,25 @@ def lead_criterion(request: HttpRequest, pk: int) -> HttpResponse:
     response = render(request, "leads/lead_detail.html#criteria", {"lead": lead, **_criteria(request, lead)})
     response["HX-Trigger-After-Settle"] = "lead-changed"
     return response
+
+
+@access.only_for(access.QUALIFY_LEADS)
+@require_POST
+def lead_rejudge(request: HttpRequest, pk: int) -> HttpResponse:
+    """Judge the lead by the version in force now; the old result stays beside the new one."""
+    lead = _lead(request, pk)
+    try:
+        judged = criteria.rejudge(lead, by=request.user, at=timezone.now())
+    except criteria.NotJudged as refusal:
+        messages.error(request, str(refusal))
+    else:
+        if judged is None:
+            messages.info(request, _("The lead is under the version in force already."))
+        else:
+            said = _("Judged by version %(version)s: %(result)s.")
+            result = _("met") if judged[1].is_met else _("not met")
+            messages.success(request, said % {"version": judged[1].criteria_set.version, "result": result})
+    return redirect(f"{reverse('leads:lead_detail', args=[lead.pk])}#criteria")
 
 
 @access.only_for(access.EDIT_CONTACTS)

@@ -5,9 +5,11 @@ import datetime
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.formats import date_format
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -65,6 +67,20 @@ class Notification(models.Model):
         return self.headline
 
     @property
+    def subject(self) -> str:
+        """What it is about: the lead's name, or the name of what else."""
+        return str(self.lead) if self.lead else str(self.data.get("about", ""))
+
+    @property
+    def url(self) -> str:
+        """Where it leads to: always a path of ours."""
+        if self.lead_id:
+            return reverse("leads:lead_detail", args=[self.lead_id])
+        path = str(self.data.get("url", ""))
+        is_ours = path.startswith("/") and url_has_allowed_host_and_scheme(path, allowed_hosts=None)
+        return path if is_ours else reverse("pipeline:notification_list")
+
+    @property
     def headline(self) -> str:
         """What happened, who did it, and which clock: one line in the reader's language."""
         words = {"actor": self.data.get("actor"), "rep": self.data.get("rep"), "clock": self.clock_label}
@@ -74,6 +90,8 @@ class Notification(models.Model):
             self.Kind.RETURNED: _("%(actor)s returned your lead"),
             self.Kind.ACCEPTED: _("%(actor)s accepted your lead"),
             self.Kind.WON: _("%(actor)s won your lead as a client"),
+            self.Kind.APPROVAL: _("%(actor)s asks for your approval"),
+            self.Kind.CHANGE_ASKED: _("%(actor)s asks for a change"),
         }
         of_clock = {
             self.Kind.DUE_SOON: _("Due soon: %(clock)s"),

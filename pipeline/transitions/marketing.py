@@ -64,7 +64,9 @@ def qualify(lead: Lead, *, by: User | None, at: datetime.datetime) -> None:
     lead = lock(lead)
     in_force = criteria.CriteriaSet.objects.in_force(at, lead.product)
     if in_force is None:
-        raise TransitionError(_("No criteria are in force, so nothing can be qualified. The director sets them."))
+        raise TransitionError(
+            _("No criteria are in force, so nothing can be qualified. They are prepared and approved under Settings.")
+        )
     judgement = criteria.judge(lead, at=at, criteria_set=in_force)
     if judgement.missing:
         names = ", ".join(f"“{criterion}”" for criterion in judgement.missing)
@@ -75,6 +77,7 @@ def qualify(lead: Lead, *, by: User | None, at: datetime.datetime) -> None:
             % {"points": judgement.points, "threshold": judgement.threshold}
         )
     lead.criteria_set = in_force
+    criteria.record(lead, judgement, by=by, at=at)
     move(lead, Stage.QUALIFIED, Kind.QUALIFIED, by=by, at=at, criteria_version=in_force.version)
 
 
@@ -84,6 +87,8 @@ def keep_warm(lead: Lead, *, by: User | None, at: datetime.datetime) -> None:
     require(by, access.QUALIFY_LEADS, _("Only marketing keeps leads warm."))
     lead = lock(lead)
     lead.criteria_set = lead.criteria_set or criteria.CriteriaSet.objects.in_force(at, lead.product)
+    if lead.criteria_set is not None:
+        criteria.record(lead, criteria.judge(lead, at=at), by=by, at=at)
     move(lead, Stage.WARM, Kind.WARM, by=by, at=at)
 
 

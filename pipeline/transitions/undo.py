@@ -44,6 +44,7 @@ _BYSTANDERS = {
     Kind.NOTE,
     Kind.CRITERION,
     Kind.CONSENT,
+    Kind.JUDGED,
     Kind.REMINDED,
     Kind.OVERDUE,
     Kind.ESCALATED,

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 
 from accounts import access
 from accounts.models import Role, User
-from leads.models import Lead, Stage
+from leads.models import Approval, Lead, Stage
 from leads.models.leads import LeadQuerySet
 from pipeline.desk import Queue
 from pipeline.models import Activity, Agreement, Handoff, Opportunity, Task
@@ -42,6 +42,8 @@ def home(request: HttpRequest) -> HttpResponse:
         sections = [_handoffs(user, now, Handoff.objects.visible_to(user), _("Overdue, all teams"), {"scope": "all"})]
     if access.may(user, access.HAVE_TASKS):
         sections.insert(0, _tasks(user, now))
+    if approvals := _approvals(user):
+        sections = [approvals, *sections]
     context = {
         "now": now,
         "sections": [section for section in sections if section["rows"]],
@@ -71,6 +73,13 @@ def _handoffs(user: User, now: datetime.datetime, handoffs: HandoffQuerySet, tit
     section = _section("handoffs", title, waiting, _address("pipeline:inbox", **link))
     section["rows"] = [as_row(handoff, user) for handoff in section["rows"]]
     return section
+
+
+def _approvals(user: User) -> dict | None:
+    """What this person is asked to approve, whatever their role."""
+    asked = Approval.objects.asked_of(user).select_related("round__started_by", "round__criteria_set__product")
+    section = _section("approvals", _("Approvals asked of you"), asked.order_by("ask_at"), reverse("leads:criteria"))
+    return section if section["rows"] else None
 
 
 def _for_sales(request: HttpRequest, now: datetime.datetime) -> list[dict]:

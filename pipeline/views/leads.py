@@ -55,6 +55,7 @@ def lead_panel(request: HttpRequest, pk: int) -> HttpResponse:
         logs = can_sell_for(request.user, opportunity.owner)
     else:
         logs = qualifies
+    in_force = criteria.CriteriaSet.objects.in_force(now, lead.product)  # what qualifying judges by
     context = {
         "lead": lead,
         "row": as_row(handoff, request.user) if handoff else None,
@@ -68,7 +69,9 @@ def lead_panel(request: HttpRequest, pk: int) -> HttpResponse:
         "now": now,
         "response": response.clock(lead, now),
         "is_cold": lead.cold_at is not None and lead.cold_at <= now,
-        "judgement": criteria.judge(lead, at=now) if qualifies and lead.stage in MOVES[Stage.QUALIFIED] else None,
+        "judgement": criteria.judge(lead, at=now, criteria_set=in_force)
+        if qualifies and lead.stage in MOVES[Stage.QUALIFIED]
+        else None,
         "may_log": logs and not lead.is_removed,
         "may_qualify": qualifies and lead.stage in MOVES[Stage.QUALIFIED],
         "may_keep_warm": qualifies and lead.stage in MOVES[Stage.WARM],

@@ -31,10 +31,10 @@ def notification_count(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def notification_open(request: HttpRequest, pk: int) -> HttpResponse:
-    """Mark it read and go to its lead."""
+    """Mark it read and go to its lead, or to what else it is about."""
     notification = get_object_or_404(Notification.objects.visible_to(request.user), pk=pk)
     Notification.objects.filter(pk=pk).unread().update(read_at=timezone.now())
-    return redirect("leads:lead_detail", notification.lead_id)
+    return redirect(notification.url)
 
 
 @login_required

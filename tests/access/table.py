@@ -105,6 +105,7 @@ leads:lead_edit                       GET     pk=lead                        in 
 leads:lead_edit                       POST    pk=lead                        in    done  done  done  done  done  done  403   403
 leads:lead_note                       POST    pk=lead                        in    done  done  done  done  done  done  403   403
 leads:lead_criterion                  POST    pk=lead                        in    done  done  403   403   403   done  403   403
+leads:lead_rejudge                    POST    pk=lead_judged_before          in    done  done  403   403   403   done  403   403
 
 # Questionnaires being filled in
 leads:questionnaire_public            GET     public_key=open_key            200   200   200   200   200   200   200   200   200
@@ -200,8 +201,19 @@ leads:consent_texts                   GET     -                              in 
 leads:consent_text_edit               GET     purpose=purpose                in    403   403   403   403   403   200   403   200
 leads:consent_text_edit               POST    purpose=purpose                in    403   403   403   403   403   done  403   done
 leads:criteria                        GET     -                              in    200   200   200   200   200   200   200   200
-leads:criteria_edit                   GET     -                              in    403   403   403   403   403   200   403   403
-leads:criteria_edit                   POST    -                              in    403   403   403   403   403   done  403   403
+leads:criteria_of_product             GET     pk=product                     in    200   200   200   200   200   200   200   200
+leads:criteria_draft                  POST    -                              in    done  403   403   403   done  done  403   403
+leads:criteria_version                GET     pk=voted_criteria              in    200   200   200   200   200   200   200   200
+leads:criteria_edit                   GET     pk=criteria_draft              in    200   403   403   403   200   200   403   403
+leads:criteria_edit                   POST    pk=criteria_draft              in    done  403   403   403   done  done  403   403
+leads:criteria_discard                POST    pk=criteria_draft              in    done  403   403   403   done  done  403   403
+leads:criteria_vote                   GET     pk=criteria_draft              in    200   403   403   403   200   200   403   403
+leads:criteria_vote                   POST    pk=criteria_draft              in    done  403   403   403   done  done  403   403
+leads:criteria_rejudge                GET     pk=criteria                    in    200   200   403   403   403   200   403   403
+leads:criteria_rejudge                POST    pk=criteria                    in    done  done  403   403   403   done  403   403
+leads:round_decide                    POST    pk=round                       in    done  403   403   403   done  done  done  403
+leads:round_remind                    POST    pk=round                       in    done  403   403   403   403   done  403   403
+leads:round_withdraw                  POST    pk=round                       in    done  403   403   403   403   done  403   403
 leads:criteria_backtest               GET     pk=criteria_set                in    200   200   200   200   200   200   200   200
 
 # Sales

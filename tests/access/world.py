@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from accounts.access import SCOPES
 from accounts.models import ApiToken, Role, Team, User
-from leads import demand, questionnaires
+from leads import approval, criteria, demand, drafts, questionnaires
 from leads.answering import decide, submit
+from leads.approval import Side
 from leads.forms.public import Opened
 from leads.models import CriteriaSet, LeadEvent, Partner
 from pipeline import transitions
@@ -101,6 +102,7 @@ def build() -> World:
         for title in ("Send the price list", "Send the case")
     )
     finish_task(world.sams_done_task, by=world.sam, at=NOON)
+    _vote_on_criteria(world)
     world.sams_notification = world.sam.notifications.unread().first()
     return world
 
@@ -134,6 +136,26 @@ QUESTION = {
     "contact_field": "email",
     "options": [],
 }
+
+
+def _vote_on_criteria(world: World) -> None:
+    """A lead judged by the first version, the second in force, a draft that Mia wrote, and a product's in a round."""
+    world.lead_judged_before = factories.a_qualified_lead(by=world.mia)
+    rows = [drafts.as_row(criterion) for criterion in CriteriaSet.objects.in_force(NOON).criteria.all()]
+    world.criteria = criteria.put_in_force(rows, threshold=1, note="", by=None, at=timezone.now())
+    parties = [
+        (world.mia, Side.MARKETING),
+        (world.max, Side.SALES),
+        (world.dora, Side.DIRECTOR),
+        (world.vera, Side.GENERAL),
+    ]
+    product = factories.ProductFactory()
+    for name, of in (("criteria_draft", None), ("voted_criteria", product)):
+        draft = drafts.start_draft(of, by=world.mia, at=NOON)
+        drafts.save_draft(draft, rows, threshold=2, note="Stricter", revision=1, by=world.mia, at=NOON)
+        setattr(world, name, draft)
+    CriteriaSet.objects.update(revision=1)
+    world.round = approval.start_round(world.voted_criteria, parties, by=world.mia, at=NOON)
 
 
 def _person(name: str, role: Role, team: Team | None) -> User:
@@ -243,8 +265,17 @@ BODIES: dict[str, Any] = {
     "leads:reason_list": lambda world: {"text": "Moved abroad", "is_active": "on"},
     "leads:reason_edit": lambda world: {"text": "Never answers"},
     "leads:reason_move": lambda world: {"direction": "down"},
+    "leads:criteria_draft": lambda world: {"product": world.product.pk},
+    "leads:criteria_vote": lambda world: {
+        "marketing": [world.mia.pk],
+        "sales": [world.max.pk],
+        "director": [world.dora.pk],
+        "general": world.vera.pk,
+    },
+    "leads:criteria_rejudge": lambda world: {"selected": [world.lead_judged_before.pk]},
+    "leads:round_decide": lambda world: {"decision": "approved"},
     "leads:criteria_edit": lambda world: {
-        "edited_version": 1,
+        "revision": 1,
         "row-0-text": "Has a need",
         "row-0-kind": "required",
         "threshold": "0",

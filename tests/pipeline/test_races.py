@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from django.db import connection, connections
 
+from leads import approval, drafts
 from leads.answering import decide, submit
-from leads.models import Answer, Lead, LeadEvent, Submission
+from leads.approval import Side
+from leads.models import Answer, Approval, ApprovalRound, CriteriaSet, Lead, LeadEvent, Submission
 from leads.registration import Person, Registered, register_lead
 from pipeline import transitions
 from pipeline.models import Handoff, Notification, Opportunity, Payment
@@ -189,3 +191,33 @@ def test_a_suspected_submission_decided_by_many_at_once_is_one_lead(mia, at_once
     waiting = submit(version, {"need": True}, via="public", at=NOON, suspicion="fast")
     at_once(6, lambda n: decide(waiting, "genuine", by=mia, at=NOON))
     assert at_once(1, lambda n: Lead.objects.count()) == [1]
+
+
+def test_of_two_last_approvals_at_once_one_puts_the_version_in_force(mia, max_, dora, vera, at_once):  # L6
+    draft = drafts.start_draft(None, by=mia, at=NOON)
+    row = {"key": "need", "text": "Has a need", "is_required": True, "weight": 0, "rule": {}}
+    drafts.save_draft(draft, [row], threshold=0, note="Simpler", revision=1, by=mia, at=NOON)
+    parties = [(mia, Side.MARKETING), (max_, Side.SALES), (dora, Side.DIRECTOR), (vera, Side.GENERAL)]
+    asked = approval.start_round(draft, parties, by=mia, at=NOON)
+    for person in (mia, max_):
+        approval.decide(asked, Approval.Decision.APPROVED, by=person, at=NOON)
+    last = [dora, vera]
+
+    def vote(n: int) -> str:
+        return approval.decide(asked, Approval.Decision.APPROVED, by=last[n % 2], at=NOON + days(n)).outcome
+
+    outcomes = at_once(8, vote)
+    assert "approved" in outcomes
+
+    def end(n: int) -> tuple:
+        now = ApprovalRound.objects.select_related("criteria_set").get(pk=asked.pk)
+        approved = now.approvals.filter(decision="approved").count()
+        return now.outcome, now.criteria_set.in_force_at == now.ended_at, approved
+
+    assert at_once(1, end) == [("approved", True, 4)]
+
+
+def test_of_two_drafts_begun_at_once_there_is_one(mia, dora, at_once):  # L6
+    found = at_once(6, lambda n: drafts.start_draft(None, by=mia if n % 2 else dora, at=NOON).pk)
+    assert len(set(found)) == 1
+    assert at_once(1, lambda n: CriteriaSet.objects.filter(in_force_at__isnull=True).count()) == [1]
