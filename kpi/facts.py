@@ -138,6 +138,7 @@ MEASURES: list[Measure] = [
     *(_stage(stage) for stage in FUNNEL),
     *(_stage(stage) for stage in ASIDE),
     Measure("removed", REMOVED_LEAD, "removed_at"),
+    Measure("nurtured", LEAD, "nurtured_at"),
     # Cohorts: counted on the day of the first stage.
     *(
         Measure(cohort_slug(start, end), LEAD, start.reached_field, reached=end.reached_field, within=within)

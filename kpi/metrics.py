@@ -210,6 +210,16 @@ def _cost(slug: str, name: Promise, of: str, of_name: Promise) -> Metric:
 METRICS: list[Metric] = [
     *(_stage_count(stage) for stage in [*FUNNEL, *ASIDE]),
     Metric(
+        "nurtured",
+        _("MQLs from nurture"),
+        Unit.COUNT,
+        UP,
+        count("nurtured"),
+        _(
+            "Warm leads that became MQL in the period after a nurture plan had sent them a mail or had a task done for them."
+        ),
+    ),
+    Metric(
         "removed",
         _("Removed"),
         Unit.COUNT,

@@ -362,6 +362,7 @@ _FILTER_NAMES = {
 }
 _RECORDS: dict[str, tuple[str, dict[str, object]]] = {
     "leads": (_LEADS, {"reached": Stage.NEW.value, "": PERIOD}),
+    "nurtured": (_LEADS, {"nurtured": PERIOD}),
     "handoffs": (_HANDOFFS, {"handed_over": PERIOD}),
     "acceptances": (_HANDOFFS, {"verdict": "accepted", "decided": PERIOD}),
     "rejections": (_HANDOFFS, {"verdict": "rejected", "decided": PERIOD}),

@@ -40,6 +40,7 @@ FUNNEL_SECTIONS = [
         gettext_lazy("Conversion"),
         ["reach_to_lead", "participant_to_mql", "mql_to_opportunity", "brief_rate", "lead_quality", "lead_to_won"],
     ),
+    (gettext_lazy("Warm leads"), ["warm", "nurtured"]),
     (
         gettext_lazy("Cost and return"),
         [
@@ -94,6 +95,7 @@ SLA_COLUMNS = ["handoffs", "sla_first_contact", "sla_verdict", "refusals"]
 TRENDS = [
     "leads",
     "qualified",
+    "nurtured",
     "handed_over",
     "accepted",
     "lead_quality",

@@ -33,6 +33,7 @@ NAVIGATION = (
     Entry("pipeline:desk", _("To call"), "phone", roles=access.CALL_LEADS),
     Entry("pipeline:inbox", _("Inbox"), "inbox", pgettext_lazy("bottom bar", "Inbox")),
     Entry("pipeline:opportunity_board", _("Opportunities"), "view-columns", pgettext_lazy("bottom bar", "Deals")),
+    Entry("pipeline:nurture_plans", _("Nurture"), "sparkles"),
     Entry("leads:campaign_list", _("Campaigns"), "megaphone", pgettext_lazy("bottom bar", "Campaigns")),
     Entry("leads:contact_list", _("Contacts"), "user-group"),
     Entry("leads:company_list", _("Companies"), "building-office-2"),

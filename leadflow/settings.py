@@ -257,6 +257,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "flag due and overdue clocks": {"task": "pipeline.tasks.sweep_clocks", "schedule": 60.0},
+    "do nurture steps": {"task": "pipeline.tasks.run_nurture", "schedule": 300.0},
     "deliver the outbox": {"task": "integrations.tasks.deliver_outbox", "schedule": 30.0},
     # Hourly, as only what was touched is rebuilt: figures are never older than that, and no night can be missed.
     "recompute facts": {"task": "kpi.tasks.recompute_facts", "schedule": crontab(minute=30)},

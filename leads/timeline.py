@@ -29,7 +29,7 @@ SENTENCES: dict[Kind, tuple[str, str, str | Promise]] = {
     Kind.ANSWERED: ("clipboard-document-list", "", _("filled in “%(questionnaire)s”")),
     Kind.JUDGED: ("scale", "", _("judged the lead by criteria version %(criteria_version)s: %(verdict)s")),
     Kind.CONSENT: ("hand-raised", "", _("%(step)s: %(purpose)s")),
-    Kind.NURTURE: ("sparkles", "", _("%(plan)s: %(step)s")),
+    Kind.NURTURE: ("sparkles", "", _("did a nurture step of “%(plan)s”")),
     Kind.ATTEMPT_PLANNED: ("clock", "", _("will try again on %(when)s")),
     Kind.UNTOUCHED: ("exclamation-triangle", "overdue", _("told %(told)s: nobody called in time")),
     Kind.ERASED: ("eye-slash", "", _("erased the personal data")),
@@ -79,6 +79,27 @@ OUTCOMES = {
 }
 CONSENT_STEPS = {"given": _("recorded the consent"), "withdrawn": _("recorded the withdrawal of the consent")}
 _VERDICTS = {True: _("met"), False: _("not met")}
+# What the pipeline writes into a nurture step's event: by its `step`.
+NURTURE: dict[str, tuple[str, str, str | Promise]] = {
+    "entered": ("sparkles", "", _("began the nurture plan “%(plan)s”")),
+    "put_back": ("sparkles", "", _("put the lead back into the nurture plan “%(plan)s”")),
+    "sent": ("envelope", "ok", _("sent “%(subject)s” by the nurture plan “%(plan)s”")),
+    "task": ("clipboard-document-check", "", _("gave %(who)s the task “%(task)s” by the nurture plan “%(plan)s”")),
+    "skipped": ("forward", "", _("left out a step of the nurture plan “%(plan)s”: %(why)s")),
+    "left": ("stop-circle", "", _("ended the nurture plan “%(plan)s”: %(why)s")),
+    "proposed": ("check-badge", "soon", _("found that the lead meets the criteria: qualify it?")),
+}
+NURTURE_WHY = {
+    "no_consent": _("they may not be mailed"),
+    "no_event": _("no event to invite to"),
+    "finished": _("all steps were done"),
+    "replied": _("they replied"),
+    "met_criteria": _("the lead meets the criteria"),
+    "opted_out": _("they opted out"),
+    "bounced": _("the e-mail bounced"),
+    "left_warm": _("the lead isn't warm any more"),
+    "by_hand": _("taken out by hand"),
+}
 CLOCKS = {"first_contact": _("the first contact"), "verdict": _("the verdict")}
 FEEDBACK = {
     "missing": _("What was missing"),
@@ -157,6 +178,10 @@ def _entry(event: LeadEvent, criterion_texts: dict[str, str]) -> Entry:
         words["purpose"] = Purpose(data["purpose"]).label if data.get("purpose") in Purpose.values else "—"
     elif event.kind == Kind.ATTEMPT_PLANNED:
         words["when"] = _moment(data.get("when"))
+    elif event.kind == Kind.NURTURE:
+        icon, state, sentence = NURTURE.get(str(data.get("step")), (icon, state, sentence))
+        words["why"] = NURTURE_WHY.get(str(data.get("why")), "—")
+        details += [(_g("Offer"), str(data["offer"]))] if data.get("offer") else []
     elif event.kind == Kind.UNDONE:
         words["what"] = Kind(data["what"]).label if data.get("what") in Kind.values else "—"
     elif event.kind == Kind.EDITED:

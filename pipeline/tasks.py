@@ -4,6 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from integrations.models import JobRun
+from pipeline.nurture import running
 from pipeline.sweep import sweep
 
 
@@ -17,3 +18,9 @@ def sweep_clocks() -> None:
         period="latest",
         defaults={"started_at": started_at, "finished_at": timezone.now()},
     )
+
+
+@shared_task
+def run_nurture() -> None:
+    """Each five minutes: do the nurture steps that are due, and note what came of earlier ones."""
+    running.run(timezone.now())

@@ -23,7 +23,9 @@ from leads.models import (
 )
 from leads.registration import Person, register_lead
 from pipeline import transitions
-from pipeline.models import Activity, Handoff, Opportunity
+from pipeline.models import Activity, Handoff, NurturePlan, NurtureStep, Opportunity
+from pipeline.nurture.enrol import enter
+from pipeline.nurture.running import do_due
 
 # Monday noon; tests that need another moment say so.
 NOON = datetime.datetime(2026, 3, 2, 12, 0, tzinfo=datetime.UTC)
@@ -167,3 +169,22 @@ def a_questionnaire(*questions: dict, campaign: Campaign | None = None, **fields
         for place, option in enumerate(options):
             question.options.create(position=place, **option)
     return version
+
+
+def a_nurture_plan(name: str = "Keep in touch", **fields) -> NurturePlan:
+    """A running plan of one task, due when a lead enters."""
+    plan, is_new = NurturePlan.objects.get_or_create(name=name, defaults={"is_active": True, **fields})
+    if is_new:
+        NurtureStep.objects.create(plan=plan, kind=NurtureStep.Kind.TASK, task_title="Call them", wait_days=0)
+    return plan
+
+
+def a_nurtured_lead(*, by: User, at: datetime.datetime = NOON, **fields) -> Lead:
+    """A warm lead that a nurture plan brought to qualify."""
+    lead = a_lead(by=by, at=at, **fields)
+    transitions.keep_warm(lead, by=by, at=at)
+    enter(a_nurture_plan(), lead, by=by, at=at)
+    do_due(at)
+    transitions.qualify(meet_criteria(lead, by=by, at=at), by=by, at=at)
+    lead.refresh_from_db()
+    return lead

@@ -75,6 +75,11 @@ class LeadFilter(FilterForm):
     within = forms.IntegerField(label=_("Within days"), required=False, min_value=0, max_value=36_500)
     entered = forms.ChoiceField(choices=[("", ""), *Stage.choices], required=False, widget=forms.HiddenInput)
     left = forms.ChoiceField(choices=[("", ""), *Stage.choices], required=False, widget=forms.HiddenInput)
+    proposed = forms.ChoiceField(
+        label=_("Proposed"), choices=[("", _("Any")), ("1", _("warm, and meets the criteria"))], required=False
+    )
+    nurtured_from = forms.DateField(required=False, widget=forms.HiddenInput, validators=SANE_DAYS)
+    nurtured_to = forms.DateField(required=False, widget=forms.HiddenInput, validators=SANE_DAYS)
     removal_reason = forms.ModelChoiceField(
         Reason.objects.filter(kind=Reason.Kind.REMOVAL),
         label=_("Why removed"),
@@ -136,25 +141,39 @@ class LeadFilter(FilterForm):
             leads = leads.filter(stage=Stage.REMOVED, removal_reason=wanted["removal_reason"])
         elif wanted["stage"]:
             leads = leads.filter(stage__in=wanted["stage"])
-        elif reached is None:
+        elif reached is None and not self._is_nurtured:
             leads = leads.present()
         elif reached != Stage.REMOVED:
             leads = leads.counted()
+        if wanted["proposed"]:
+            leads = leads.filter(stage=Stage.WARM, proposed_at__isnull=False)
+        if self._is_nurtured:
+            leads = self._between(leads, "nurtured_at", wanted["nurtured_from"], wanted["nurtured_to"])
         if reached is None:
             return leads
-        leads = leads.filter(**{f"{reached.reached_field}__isnull": False})
-        zone = Organisation.current().tzinfo
-        if wanted["from"]:
-            leads = leads.filter(**{f"{reached.reached_field}__gte": _midnight(wanted["from"], zone)})
-        if wanted["to"]:
-            after = wanted["to"] + datetime.timedelta(days=1)
-            leads = leads.filter(**{f"{reached.reached_field}__lt": _midnight(after, zone)})
+        leads = self._between(leads, reached.reached_field, wanted["from"], wanted["to"])
         if wanted["then"]:
             then = Stage(wanted["then"]).reached_field
             leads = leads.filter(**{f"{then}__isnull": False})
             if wanted["within"] is not None:
                 days = datetime.timedelta(days=wanted["within"])
                 leads = leads.filter(**{f"{then}__lte": F(reached.reached_field) + days})
+        return leads
+
+    @property
+    def _is_nurtured(self) -> bool:
+        return bool(self.cleaned_data["nurtured_from"] or self.cleaned_data["nurtured_to"])
+
+    @staticmethod
+    def _between(
+        leads: LeadQuerySet, field: str, start: datetime.date | None, end: datetime.date | None
+    ) -> LeadQuerySet:
+        """Leads whose moment `field` is known and lies in those days of the organisation."""
+        leads, zone = leads.filter(**{f"{field}__isnull": False}), Organisation.current().tzinfo
+        if start:
+            leads = leads.filter(**{f"{field}__gte": _midnight(start, zone)})
+        if end:
+            leads = leads.filter(**{f"{field}__lt": _midnight(end + datetime.timedelta(days=1), zone)})
         return leads
 
     def _movements(self) -> LeadEventQuerySet:
@@ -181,6 +200,11 @@ class LeadFilter(FilterForm):
                 chips.append(self._chip(label, self._reached_words(Stage(wanted[name])), name, "from", "to"))
         if reached := self.reached_stage:
             chips.append(self._chip(_g("Reached"), self._reached_words(reached), "reached", "from", "to"))
+        if wanted["proposed"]:
+            chips.append(self._chip(_g("Proposed"), _g("meets the criteria"), "proposed"))
+        if self._is_nurtured:
+            days = self._days("nurtured_from", "nurtured_to")
+            chips.append(self._chip(_g("Became MQL by nurture"), days, "nurtured_from", "nurtured_to"))
         if wanted["then"]:
             words = Stage(wanted["then"]).label
             if wanted["within"] is not None:
@@ -189,11 +213,15 @@ class LeadFilter(FilterForm):
         return chips
 
     def _reached_words(self, stage: Stage) -> str:
+        days = self._days("from", "to")
+        return f"{stage.label} {days}" if days else str(stage.label)
+
+    def _days(self, *names: str) -> str:
         start, end = (
             date_format(self.cleaned_data[name], "SHORT_DATE_FORMAT") if self.cleaned_data[name] else ""
-            for name in ("from", "to")
+            for name in names
         )
-        return f"{stage.label} {start}–{end}" if start or end else str(stage.label)
+        return f"{start}–{end}" if start or end else ""
 
     def _chip(self, label: object, text: object, name: str, *others: str) -> dict[str, str]:
         left: QueryDict = self.data.copy()

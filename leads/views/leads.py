@@ -123,6 +123,7 @@ def lead_detail(request: HttpRequest, pk: int) -> HttpResponse:
     context |= {
         "ribbon": _ribbon(lead),
         "sources": _sources(lead),
+        "may_note_bounce": access.may(request.user, access.QUALIFY_LEADS),
         "note_form": NoteForm(),
         "other_leads": lead.contact.leads.exclude(pk=lead.pk).select_related("campaign").order_by("-pk")[:5],
         "said": latest_answers(lead),

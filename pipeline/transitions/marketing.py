@@ -13,7 +13,7 @@ from leads.known import of_lead
 from leads.models import Lead, LeadEvent, Reason, Stage
 from pipeline import response
 from pipeline.assignment import next_rep
-from pipeline.models import Agreement, Handoff, Notification
+from pipeline.models import Agreement, Handoff, Notification, StepRun
 from pipeline.notify import notify
 from pipeline.sla import Clock
 from pipeline.transitions.rules import (
@@ -78,7 +78,15 @@ def qualify(lead: Lead, *, by: User | None, at: datetime.datetime) -> None:
         )
     lead.criteria_set = in_force
     criteria.record(lead, judgement, by=by, at=at)
+    if lead.nurtured_at is None and _was_nurtured(lead):
+        lead.nurtured_at = at
     move(lead, Stage.QUALIFIED, Kind.QUALIFIED, by=by, at=at, criteria_version=in_force.version)
+
+
+def _was_nurtured(lead: Lead) -> bool:
+    """Whether a step of a nurture plan was done for it: a mail, an invitation, an offer or a task."""
+    done = [StepRun.Result.SENT, StepRun.Result.TASK_OPENED]
+    return StepRun.objects.filter(enrolment__lead=lead, result__in=done).exists()
 
 
 @transaction.atomic
@@ -89,6 +97,7 @@ def keep_warm(lead: Lead, *, by: User | None, at: datetime.datetime) -> None:
     lead.criteria_set = lead.criteria_set or criteria.CriteriaSet.objects.in_force(at, lead.product)
     if lead.criteria_set is not None:
         criteria.record(lead, criteria.judge(lead, at=at), by=by, at=at)
+    lead.proposed_at = None  # whoever keeps it warm has judged it; what is learned from now on may propose it
     move(lead, Stage.WARM, Kind.WARM, by=by, at=at)
 
 

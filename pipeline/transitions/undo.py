@@ -45,6 +45,7 @@ _BYSTANDERS = {
     Kind.CRITERION,
     Kind.CONSENT,
     Kind.JUDGED,
+    Kind.NURTURE,
     Kind.REMINDED,
     Kind.OVERDUE,
     Kind.ESCALATED,
@@ -89,6 +90,8 @@ def undo(event: LeadEvent, *, by: User | None, at: datetime.datetime) -> None:
         reached = Stage(moved.to_stage).reached_field
         if getattr(lead, reached) == moved.at:
             setattr(lead, reached, None)
+        if event.kind == Kind.QUALIFIED and lead.nurtured_at == moved.at:
+            lead.nurtured_at = None
         lead.stage = moved.from_stage
     _reckon_cold_clock(lead)
     lead.save()

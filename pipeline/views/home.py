@@ -131,6 +131,13 @@ def _for_marketing(user: User, now: datetime.datetime) -> list[dict]:
             leads.filter(stage=Stage.QUALIFIED).order_by("pk"),
             _("Hand over"),
         ),
+        _section(
+            "leads",
+            _("Warm, and meets the criteria: qualify?"),
+            leads.filter(stage=Stage.WARM, proposed_at__isnull=False).order_by("proposed_at", "pk"),
+            _address("leads:lead_list", proposed=1),
+            action=pgettext("action", "Qualify"),
+        ),
         of(
             Stage.WARM,
             _("Warm, long without contact"),

@@ -22,6 +22,7 @@ from pipeline import response, todo, transitions
 from pipeline.forms import ActivityForm, BriefForm, HandOverForm, RemoveForm
 from pipeline.models import Activity, Handoff, Task
 from pipeline.transitions import MOVES, TransitionError
+from pipeline.views import nurture
 from pipeline.views.handoffs import answer, as_row
 from pipeline.views.steps import back, explained, require, say_done
 
@@ -82,6 +83,7 @@ def lead_panel(request: HttpRequest, pk: int) -> HttpResponse:
         "referral": lead.referrals.select_related("partner").order_by("-pk").first(),
         "may_note_demand": access.may(request.user, access.EDIT_CONTACTS) and not lead.is_removed,
         "may_restore": access.may(request.user, access.REMOVE_LEADS) and lead.is_removed,
+        **nurture.panel(lead, request.user),
     }
     return render(request, "pipeline/lead_panel.html", context)
 

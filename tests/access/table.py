@@ -125,6 +125,8 @@ leads:submission_undo                 POST    pk=spam                        in 
 # Contacts and companies
 leads:contact_list                    GET     -                              in    200   200   200   200   200   200   200   200
 leads:contact_detail                  GET     pk=contact                     in    200   200   200   200   200   200   200   200
+leads:contact_bounced                 POST    pk=contact                     in    done  done  403   403   403   done  403   403
+leads:contact_reachable               POST    pk=bounced_contact             in    done  done  403   403   403   done  403   403
 leads:contact_edit                    GET     pk=contact                     in    200   200   200   200   200   200   403   403
 leads:contact_edit                    POST    pk=contact                     in    done  done  done  done  done  done  403   403
 leads:contact_consent                 GET     pk=contact,purpose=purpose     in    200   200   200   200   200   200   403   403
@@ -275,6 +277,42 @@ pipeline:notifications_read           POST    -                              in 
 pipeline:notification_open            POST    pk=sams_notification           in    404   404   done  404   404   404   404   404
 pipeline:agreement                    GET     -                              in    200   200   200   200   200   200   200   200
 pipeline:agreement                    POST    -                              in    403   403   403   403   403   done  403   403
+
+# Nurture
+pipeline:nurture_plans                GET     -                              in    200   200   200   200   200   200   200   200
+pipeline:nurture_plan_add             GET     -                              in    200   403   403   403   403   200   403   403
+pipeline:nurture_plan_add             POST    -                              in    done  403   403   403   403   done  403   403
+pipeline:nurture_plan                 GET     pk=plan                        in    200   200   200   200   200   200   200   200
+pipeline:nurture_plan_edit            GET     pk=plan                        in    200   403   403   403   403   200   403   403
+pipeline:nurture_plan_edit            POST    pk=plan                        in    done  403   403   403   403   done  403   403
+pipeline:nurture_plan_start           POST    pk=plan                        in    done  403   403   403   403   done  403   403
+pipeline:nurture_plan_stop            POST    pk=plan                        in    done  403   403   403   403   done  403   403
+pipeline:nurture_results              GET     pk=plan                        in    200   200   200   200   200   200   200   200
+pipeline:nurture_step_add             GET     pk=plan                        in    200   403   403   403   403   200   403   403
+pipeline:nurture_step_add             POST    pk=plan                        in    done  403   403   403   403   done  403   403
+pipeline:nurture_step_edit            GET     pk=step                        in    200   403   403   403   403   200   403   403
+pipeline:nurture_step_edit            POST    pk=step                        in    done  403   403   403   403   done  403   403
+pipeline:nurture_step_move            POST    pk=step                        in    done  403   403   403   403   done  403   403
+pipeline:nurture_step_retire          POST    pk=step                        in    done  403   403   403   403   done  403   403
+pipeline:nurture_step_restore         POST    pk=step                        in    done  403   403   403   403   done  403   403
+pipeline:leads_nurture                POST    -                              in    done  done  403   403   403   done  403   403
+pipeline:lead_nurture                 GET     pk=warm_lead                   in    200   200   403   403   403   200   403   403
+pipeline:lead_nurture                 POST    pk=warm_lead                   in    done  done  403   403   403   done  403   403
+pipeline:nurture_take_out             POST    pk=enrolment                   in    done  done  403   403   403   done  403   403
+pipeline:nurture_put_back             POST    pk=left_enrolment              in    done  done  403   403   403   done  403   403
+pipeline:mail_templates               GET     -                              in    200   200   200   200   200   200   200   200
+pipeline:mail_template_add            GET     -                              in    200   403   403   403   403   200   403   403
+pipeline:mail_template_add            POST    -                              in    done  403   403   403   403   done  403   403
+pipeline:mail_template                GET     pk=template                    in    200   200   200   200   200   200   200   200
+pipeline:mail_template_edit           GET     pk=template                    in    200   403   403   403   403   200   403   403
+pipeline:mail_template_edit           POST    pk=template                    in    done  403   403   403   403   done  403   403
+pipeline:mail_template_test           POST    pk=template                    in    302   403   403   403   403   302   403   403
+pipeline:mailing_preferences          GET     token=mailing_token            200   200   200   200   200   200   200   200   200
+pipeline:mailing_preferences          POST    token=mailing_token            done  done  done  done  done  done  done  done  done
+pipeline:mailing_preferences          POST    token=nobodys_token            no    no    no    no    no    no    no    no    no
+pipeline:mailing_unsubscribe          GET     token=mailing_token            200   200   200   200   200   200   200   200   200
+pipeline:mailing_unsubscribe          POST    token=mailing_token            done  done  done  done  done  done  done  done  done
+pipeline:mailing_unsubscribe          POST    token=nobodys_token            no    no    no    no    no    no    no    no    no
 
 # REST (with tokens)
 api:schema                            GET     -                              200   200   200   200   200   200   200   200   200

@@ -18,6 +18,9 @@ from leads.forms.public import Opened
 from leads.models import CriteriaSet, LeadEvent, Partner
 from pipeline import transitions
 from pipeline.defaults import create_defaults
+from pipeline.models import MailTemplate
+from pipeline.nurture.enrol import enter, take_out
+from pipeline.nurture.mails import NOBODY, token_of
 from pipeline.todo import finish_task, open_task
 from tests import factories
 from tests.factories import NOON, PASSWORD
@@ -76,6 +79,18 @@ def build() -> World:
     world.sams_opportunity = factories.an_opportunity(world.sam, by=world.mia)
     world.sams_won_opportunity = factories.a_won_opportunity(world.sam, by=world.mia)
     world.sams_lead = world.sams_handoff.lead
+    world.plan = factories.a_nurture_plan()
+    world.step = world.plan.steps.get()
+    world.template = MailTemplate.objects.create(name="Hello", subject_en="News", body_en="Hello {first_name}")
+    leads = [factories.a_lead(by=world.mia) for _each in range(3)]
+    for lead in leads:
+        transitions.keep_warm(lead, by=world.mia, at=NOON)
+    world.warm_lead = leads[0]
+    world.enrolment, world.left_enrolment = (enter(world.plan, lead, by=world.mia, at=NOON) for lead in leads[1:])
+    take_out(world.left_enrolment, by=world.mia, at=NOON)
+    world.bounced_contact = factories.ContactFactory(bounced_at=NOON)
+    world.mailing_token = token_of(world.contact.pk)
+    world.nobodys_token = token_of(NOBODY)
     world.ready_lead = factories.meet_criteria(factories.a_lead(by=world.mia), by=world.mia)
     world.removed_lead = factories.a_lead(by=world.mia)
     transitions.remove(world.removed_lead, factories.reason("removal"), by=world.mia, at=NOON)
@@ -311,6 +326,26 @@ BODIES: dict[str, Any] = {
         "confirmed": "1",
         "reason": factories.reason("removal").pk,
     },
+    "pipeline:nurture_plan_add": lambda world: {"name": "Newcomers"},
+    "pipeline:nurture_plan_edit": lambda world: {"name": "Renamed", "seen_at": world.plan.updated_at.isoformat()},
+    "pipeline:nurture_step_add": lambda world: {"wait_days": 3, "template": world.template.pk},
+    "pipeline:nurture_step_edit": lambda world: {"wait_days": 9, "task_title": "Visit them"},
+    "pipeline:nurture_step_move": lambda world: {"direction": "up"},
+    "pipeline:leads_nurture": lambda world: {
+        "selected": [world.warm_lead.pk],
+        "plan": world.plan.pk,
+        "confirmed": "1",
+    },
+    "pipeline:lead_nurture": lambda world: {"plan": world.plan.pk},
+    "pipeline:mail_template_add": lambda world: {"name": "Offer", "subject_en": "For you", "body_en": "Hello"},
+    "pipeline:mail_template_edit": lambda world: {
+        "name": "Hello",
+        "subject_en": "Other news",
+        "body_en": "Hello",
+        "is_active": "on",
+        "seen_at": world.template.updated_at.isoformat(),
+    },
+    "pipeline:mailing_preferences": lambda world: {"do_not_contact": "on"},
     "pipeline:lead_remove": lambda world: {"reason": factories.reason("removal").pk},
     "pipeline:opportunity_detail": lambda world: {
         "next_step": "Call on Monday",

@@ -54,6 +54,7 @@ def a_busy_year(mia, dan, sam, sid, seed: int = 7) -> None:
         for n in range(3):
             factories.ExpenseFactory(campaign=campaign, spent_on=NOON.date() + days(n * 20), amount=Decimal("99.99"))
     client, partner = factories.ContactFactory(), Partner.objects.get_or_create(name="Bright Ltd")[0]
+    factories.a_nurtured_lead(by=mia, at=NOON + days(30), campaign=campaigns[0])
     for number in range(40):
         at = NOON + days(chance.uniform(0, 200))
         fields = {

@@ -27,6 +27,7 @@ LEAD_MEASURES = {
     "returned": "returned_at",
     "referred": "referred_at",
     "lost": "lost_at",
+    "nurtured": "nurtured_at",
 }
 COHORTS = {
     "new>contacted": ("registered_at", "contacted_at", 60),
