@@ -14,6 +14,7 @@ from leads.models import Campaign, Company, Consent, Contact, CriterionAnswer, L
 from pipeline.bulk import Table, Writer, after_filling, set_aside_indexes
 from pipeline.demo.company import CAST, DOMAIN, PASSWORD, found
 from pipeline.demo.partners import add_partners
+from pipeline.demo.questionnaires import add_questionnaires
 from pipeline.demo.story import Tables, Teller
 from pipeline.models import Activity, Handoff, Notification, Opportunity, Payment
 
@@ -97,6 +98,7 @@ def load_demo(
         fill()
     after_filling(tables.all())
     add_partners(company, rng, at)
+    add_questionnaires(company, rng, at)
 
 
 __all__ = ["PASSWORD", "NotEmpty", "SignIn", "load_demo", "sign_ins"]
