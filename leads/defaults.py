@@ -94,9 +94,13 @@ REASONS = [
 ]
 
 
-_Kind, _Decides = Question.Kind, Question.Decides
-# The brief of all products. key, kind, question, and what else is not as usual; options are (key, text), and `meets`
-# names those that meet the criterion; `after` are the question and the options after which alone it is asked.
+_Kind = Question.Kind
+ROLES = [
+    ("decides", _("I decide"), None),
+    ("advises", _("I advise those who decide"), None),
+    ("none", _("I have no part in it"), None),
+]
+# The brief of all products: key, kind, question, and what else `question_row` may be told.
 BRIEF: list[tuple[str, str, str, dict[str, Any]]] = [
     ("brief-need", _Kind.LONG_TEXT, _("What do you want to solve or change?"), {}),
     ("brief-fits", _Kind.YES_NO, _("Can our portfolio solve it?"), {"criterion": "need"}),
@@ -104,17 +108,13 @@ BRIEF: list[tuple[str, str, str, dict[str, Any]]] = [
         "brief-role",
         _Kind.CHOICE,
         _("What is your part in the decision?"),
-        {
-            "criterion": "decides",
-            "meets": ["decides", "advises"],
-            "options": [("decides", _("I decide")), ("advises", _("I advise those who decide")), ("none", _("None"))],
-        },
+        {"criterion": "decides", "meets": ["decides", "advises"], "options": ROLES},
     ),
     (
         "brief-decider",
         _Kind.TEXT,
         _("Who decides?"),
-        {"after": ("brief-role", ["advises", "none"])},
+        {"after": {"question": "brief-role", "comparison": "any_of", "value": ["advises", "none"]}},
     ),
     (
         "brief-budget",
@@ -123,10 +123,19 @@ BRIEF: list[tuple[str, str, str, dict[str, Any]]] = [
         {
             "criterion": "budget",
             "meets": ["approved", "planned"],
-            "options": [("approved", _("Yes, approved")), ("planned", _("It is being planned")), ("none", _("No"))],
+            "options": [
+                ("approved", _("Yes, approved"), None),
+                ("planned", _("It is being planned"), None),
+                ("none", _("No, there is none"), None),
+            ],
         },
     ),
-    ("brief-sum", _Kind.NUMBER, _("About how much is it?"), {"after": ("brief-budget", ["approved", "planned"])}),
+    (
+        "brief-sum",
+        _Kind.NUMBER,
+        _("About how much is it?"),
+        {"after": {"question": "brief-budget", "comparison": "any_of", "value": ["approved", "planned"]}},
+    ),
     (
         "brief-timing",
         _Kind.CHOICE,
@@ -135,10 +144,10 @@ BRIEF: list[tuple[str, str, str, dict[str, Any]]] = [
             "criterion": "timing",
             "meets": ["quarter", "half-year"],
             "options": [
-                ("quarter", _("Within three months")),
-                ("half-year", _("Within six months")),
-                ("later", _("Later")),
-                ("unknown", _("Not known yet")),
+                ("quarter", _("Within three months"), None),
+                ("half-year", _("Within six months"), None),
+                ("later", _("Later than that"), None),
+                ("unknown", _("Not known yet"), None),
             ],
         },
     ),
@@ -182,7 +191,7 @@ def create_defaults(*, at: datetime.datetime) -> None:
         version = QuestionnaireVersion.objects.create(
             questionnaire=brief, number=1, script=gettext(BRIEF_SCRIPT), published_at=at
         )
-        write_questions(version, [_brief_question(*row) for row in BRIEF])
+        write_questions(version, [question_row(*row) for row in BRIEF])
 
 
 def _in_russian(words: str) -> str:
@@ -191,31 +200,43 @@ def _in_russian(words: str) -> str:
     return "" if translated == words else translated
 
 
-def _brief_question(key: str, kind: str, text: str, more: dict[str, Any]) -> dict[str, Any]:
-    """A row of `BRIEF` as `write_questions` wants it, in both languages."""
-    condition, rule = {}, {}
-    if "after" in more:
-        other, options = more["after"]
-        condition = {"question": other, "comparison": "any_of", "value": options}
-    if "meets" in more:
-        rule = {"comparison": "any_of", "value": more["meets"]}
-    elif "criterion" in more:
-        rule = {"comparison": "is", "value": True}
+def question_row(key: str, kind: str, text: str, more: dict[str, Any]) -> dict[str, Any]:
+    """A question as `write_questions` wants it, in both languages.
+
+    `more` may hold: options (key, text, product's id), criterion with the keys of the options that meet it (`meets`; of
+    yes or no it is yes), field, is_products, after (a condition), is_required.
+    """
+    rule: dict[str, Any] = {}
+    if "criterion" in more:
+        rule = (
+            {"comparison": "any_of", "value": more["meets"]} if "meets" in more else {"comparison": "is", "value": True}
+        )
+    decides = Question.Decides.NOTHING
+    for name, decision in (
+        ("criterion", Question.Decides.CRITERION),
+        ("is_products", Question.Decides.PRODUCT),
+        ("field", Question.Decides.FIELD),
+    ):
+        decides = decision if name in more else decides
     return {
         "key": key,
         "kind": kind,
-        **_both("text", text),
+        **both_languages("text", text),
         "help_en": "",
         "help_ru": "",
-        "is_required": False,
-        "condition": condition,
-        "decides": _Decides.CRITERION if "criterion" in more else _Decides.FIELD if "field" in more else "",
+        "is_required": more.get("is_required", False),
+        "condition": more.get("after", {}),
+        "decides": decides,
         "criterion_key": more.get("criterion", ""),
         "criterion_rule": rule,
         "contact_field": more.get("field", ""),
-        "options": [{"key": k, **_both("text", t), "product": None} for k, t in more.get("options", [])],
+        "options": [
+            {"key": key, **both_languages("text", words), "product": product}
+            for key, words, product in more.get("options", [])
+        ],
     }
 
 
-def _both(name: str, words: str) -> dict[str, str]:
+def both_languages(name: str, words: str) -> dict[str, str]:
+    """`words` as the fields `…_en` and `…_ru`."""
     return {f"{name}_en": words, f"{name}_ru": _in_russian(words)}

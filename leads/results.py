@@ -14,6 +14,7 @@ from typing import Any
 from django.db import models
 from django.db.models import Case, Count, F, FloatField, IntegerField, Max, Min, Prefetch, Q, When, Window
 from django.db.models.functions import Cast, Floor, RowNumber, TruncMonth
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
@@ -138,7 +139,7 @@ def _add_choices(found: dict[str, Result], answers: models.QuerySet[Answer], que
     for key, result in found.items():
         if result.question.kind == _Kind.YES_NO:
             for value in (True, False):
-                label = _("yes") if value else _("no")
+                label = _("Yes") if value else _("No")
                 result.bars.append(Bar(label, yes.get((key, value), 0), {"yes": "1" if value else "0"}))
 
 
@@ -175,13 +176,14 @@ def _add_numbers(found: dict[str, Result], answers: models.QuerySet[Answer]) -> 
         span = range(min(filled), max(filled) + 1)
         for place in span if len(span) <= _MOST_BINS else sorted(filled):
             least, below = place * step, (place + 1) * step
-            label = _plain(least) if step == 1 and _is_whole(found[key]) else f"{_plain(least)} – {_plain(below)}"
+            last = below - 1 if _is_whole(found[key]) else below
+            label = _plain(least) if last == least else f"{_plain(least)} – {_plain(last)}"
             narrow = {"least": _plain(least), "below": _plain(below)}
             found[key].bars.append(Bar(label, filled.get(place, 0), narrow))
 
 
 def _is_whole(result: Result) -> bool:
-    """Whether least and most are whole numbers: then a bar of width one is a number, not a span."""
+    """Whether least and most are whole numbers: then a bar ends with the last whole number in it."""
     return all(value is not None and value == value.to_integral_value() for value in (result.least, result.most))
 
 
@@ -208,7 +210,7 @@ def _add_days(found: dict[str, Result], answers: models.QuerySet[Answer]) -> Non
         month = row["month"]
         end = (month + datetime.timedelta(days=31)).replace(day=1) - datetime.timedelta(days=1)
         narrow = {"since": month.isoformat(), "until": end.isoformat()}
-        found[row["question__key"]].bars.append(Bar(f"{month:%Y-%m}", row["count"], narrow))
+        found[row["question__key"]].bars.append(Bar(date_format(month, "YEAR_MONTH_FORMAT"), row["count"], narrow))
 
 
 def _add_texts(found: dict[str, Result], answers: models.QuerySet[Answer]) -> None:
@@ -220,10 +222,20 @@ def _add_texts(found: dict[str, Result], answers: models.QuerySet[Answer]) -> No
         found[answer.question.key].latest.append(answer)
 
 
+SHEET_COLUMNS = ["id", "submitted_at", "via", "version", "lead", "name", "company", "do_not_contact"]
+# Left blank for who doesn't want to be contacted: the file may end in a mailing tool or a call list.
+_WAYS_TO_REACH = {"email", "phone", "profile_url"}
+
+
+def sheet_header(questionnaire: Questionnaire) -> list[str]:
+    """The columns of `sheet`: what is known of each submission, then its answers by question key."""
+    return [*SHEET_COLUMNS, *wording(questionnaire)]
+
+
 def sheet(questionnaire: Questionnaire, submissions: models.QuerySet[Submission]) -> Iterator[list[Any]]:
-    """The filled-in questionnaires as rows of a table, the heading first; never all of them in memory at once."""
+    """The filled-in questionnaires as rows of a table; never all of them in memory at once."""
     asked = wording(questionnaire)
-    yield [*SHEET_COLUMNS, *asked]
+    ways = {key for key, question in asked.items() if question.contact_field in _WAYS_TO_REACH}
     rows = (
         submissions.select_related("version", "lead__contact__company")
         .prefetch_related(
@@ -236,21 +248,20 @@ def sheet(questionnaire: Questionnaire, submissions: models.QuerySet[Submission]
         for answer in submission.answers.all():
             value = answer.day.isoformat() if answer.day else in_words(answer)
             said.setdefault(answer.question.key, []).append(value)
-        contact = submission.lead.contact if submission.lead else None
+        assert submission.lead is not None, "only genuine submissions are counted, and those have a lead"
+        contact = submission.lead.contact
+        hidden = ways if contact.do_not_contact else set()
         yield [
             submission.pk,
-            submission.submitted_at,
+            timezone.localtime(submission.submitted_at),
             submission.via,
             submission.version.number,
             submission.lead_id,
-            contact.name if contact else "",
-            str(contact.company or "") if contact else "",
-            contact.do_not_contact if contact else None,
-            *("; ".join(said.get(key, [])) for key in asked),
+            contact.name,
+            str(contact.company or ""),
+            contact.do_not_contact,
+            *("" if key in hidden else "; ".join(said.get(key, [])) for key in asked),
         ]
-
-
-SHEET_COLUMNS = ["id", "submitted_at", "via", "version", "lead", "name", "company", "do_not_contact"]
 
 
 def in_words(answer: Answer) -> str:

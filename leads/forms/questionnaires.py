@@ -484,3 +484,7 @@ class AnswersFilter(ResultsFilter):
     below = forms.DecimalField(required=False, max_digits=18, decimal_places=4)
     since = forms.DateField(required=False)
     until = forms.DateField(required=False)
+
+
+class ExportFilter(ResultsFilter):
+    format = forms.ChoiceField(choices=[("csv", "CSV"), ("xlsx", "XLSX")], required=False)

@@ -1,10 +1,15 @@
 """The list that is seen, as a file."""
 
-from collections.abc import Iterator
+import itertools
+import tempfile
+from collections.abc import Iterable, Iterator
 
 from django.db.models import OuterRef, Subquery
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import FileResponse, HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from accounts import access
@@ -13,6 +18,7 @@ from leads.models import Channel, Consent, Lead, Stage
 from leads.models.consents import Purpose
 from leads.models.leads import FUNNEL, LeadQuerySet
 from leads.spreadsheet import csv_lines
+from leads.xlsx import CONTENT_TYPE, write_xlsx
 
 # name of the column in the file, path from the lead
 COLUMNS = [
@@ -48,16 +54,11 @@ WAYS_TO_REACH = {"email", "phone", "phone_as_typed", "profile_url"}
 
 @access.only_for(access.EXPORT)
 @require_safe
-def lead_export(request: HttpRequest) -> StreamingHttpResponse:
+def lead_export(request: HttpRequest) -> HttpResponseBase:
     """Every lead that the same address shows as a list, in its order, as CSV. Half a million rows pass without being kept."""
     filters = LeadFilter.read(request.GET)
     leads = filters.apply(Lead.objects.visible_to(request.user)).order_by(*filters.order)
-    name = f"leads-{timezone.localdate():%Y-%m-%d}.csv"
-    return StreamingHttpResponse(
-        csv_lines(_rows(leads)),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    return table_file("csv", "leads", _("Leads"), [name for name, _path in COLUMNS], _rows(leads))
 
 
 def _rows(leads: LeadQuerySet) -> Iterator[list]:
@@ -65,7 +66,6 @@ def _rows(leads: LeadQuerySet) -> Iterator[list]:
     names = [name for name, _path in COLUMNS]
     at, not_to_contact = names.index("channel"), names.index("do_not_contact")
     hidden = [place for place, name in enumerate(names) if name in WAYS_TO_REACH]
-    yield names
     agreed = Consent.objects.valid().filter(contact=OuterRef("contact"), purpose=Purpose.CONTACT)
     leads = leads.annotate(consent_at=Subquery(agreed.values("given_at")[:1]))
     for row in leads.values_list(*(path for _name, path in COLUMNS)).iterator(chunk_size=2000):
@@ -75,3 +75,18 @@ def _rows(leads: LeadQuerySet) -> Iterator[list]:
             for place in hidden:
                 cells[place] = ""
         yield cells
+
+
+def table_file(kind: str, name: str, title: str, header: list[str], rows: Iterable[list]) -> HttpResponseBase:
+    """A table as a file to download, `kind` being csv or xlsx. CSV is sent while it is written."""
+    filename = f"{slugify(name)[:60] or 'table'}-{timezone.localdate():%Y-%m-%d}.{kind}"
+    if kind == "csv":
+        return StreamingHttpResponse(
+            csv_lines(itertools.chain([header], rows)),
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="{filename}"'},
+        )
+    file = tempfile.TemporaryFile()  # noqa: SIM115 (the response closes it)
+    write_xlsx(file, title, header, rows)
+    file.seek(0)
+    return FileResponse(file, as_attachment=True, filename=filename, content_type=CONTENT_TYPE)

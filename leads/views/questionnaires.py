@@ -6,7 +6,8 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import BadRequest
 from django.db.models import Count, Q
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -18,11 +19,12 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts import access
-from accounts.keyset import keyset_page
+from accounts.keyset import count_up_to, keyset_page
 from leads import questionnaires, results
 from leads.forms.answers import AnswerForm
 from leads.forms.questionnaires import (
     AnswersFilter,
+    ExportFilter,
     QuestionForm,
     QuestionnaireFilter,
     QuestionnaireForm,
@@ -32,7 +34,7 @@ from leads.forms.questionnaires import (
 from leads.models import Campaign, Question, Questionnaire, QuestionnaireVersion, Submission
 from leads.normalise import fold, read_number
 from leads.questionnaires import CannotPublish, Outdated, Refused
-from leads.spreadsheet import csv_lines
+from leads.views.export import table_file
 
 _private = cache_control(private=True, no_store=True)
 
@@ -69,6 +71,8 @@ def questionnaire_list(request: HttpRequest) -> HttpResponse:
         "page": page,
         "kinds": Questionnaire.Kind,
         "may_build": _may_build(request),
+        "may_judge": access.may(request.user, access.JUDGE_SUBMISSIONS),
+        "suspected": count_up_to(Submission.objects.visible_to(request.user).suspected(), 999),
     }
     return render(request, "leads/questionnaire_list.html", context)
 
@@ -106,7 +110,8 @@ def _initial(request: HttpRequest) -> dict[str, Any]:
 def questionnaire_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """The builder: the questions of the draft, else of the published version; `?version=` shows an earlier one."""
     questionnaire = _questionnaire(request, pk)
-    versions = list(questionnaire.versions.select_related("published_by").annotate(answers=Count("submissions"))[:50])
+    counted = questionnaire.versions.select_related("published_by").annotate(answers=Count("submissions"))
+    versions = list(counted.order_by("-number")[:50])
     version = versions[0]
     if "version" in request.GET:
         number = read_number(request.GET["version"])
@@ -518,14 +523,10 @@ def question_answers(request: HttpRequest, pk: int, key: str) -> HttpResponse:
 
 @access.only_for(access.EXPORT)
 @require_safe
-def questionnaire_export(request: HttpRequest, pk: int) -> StreamingHttpResponse:
-    """The filled-in questionnaires that the results count, as CSV."""
+def questionnaire_export(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """The filled-in questionnaires that the results count, as CSV or XLSX."""
     questionnaire = _questionnaire(request, pk)
-    filters = ResultsFilter.read(request.GET)
-    submissions = results.counted(questionnaire, **_narrow(filters.cleaned_data))
-    name = f"answers-{questionnaire.pk}-{timezone.localdate():%Y-%m-%d}.csv"
-    return StreamingHttpResponse(
-        csv_lines(results.sheet(questionnaire, submissions)),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    wanted = ExportFilter.read(request.GET).cleaned_data
+    submissions = results.counted(questionnaire, **_narrow(wanted))
+    header, rows = results.sheet_header(questionnaire), results.sheet(questionnaire, submissions)
+    return table_file(wanted["format"] or "csv", questionnaire.name, questionnaire.name, header, rows)

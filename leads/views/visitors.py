@@ -1,18 +1,15 @@
 """The visitor report of an event: whom we met, what was agreed, what each became; and adding people to it."""
 
 import datetime
-import itertools
-import tempfile
 from collections.abc import Iterator
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.text import slugify
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -24,8 +21,7 @@ from leads.forms.visitors import VisitorExportFilter, VisitorFilter, VisitorShee
 from leads.models import Campaign, Lead, Stage
 from leads.models.leads import LeadQuerySet
 from leads.registration import register_lead
-from leads.spreadsheet import csv_lines
-from leads.xlsx import CONTENT_TYPE, write_xlsx
+from leads.views.export import table_file
 
 MOST_PRINTED = 1_000  # people on the page that is made to be printed; a file takes any number
 ORDER = ("-registered_at", "-pk")
@@ -102,18 +98,8 @@ def visitor_export(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Everybody of the report, as CSV or XLSX."""
     wanted = VisitorExportFilter.read(request.GET).wanted
     event = _event(request, pk)
-    name = f"{slugify(event.name)[:60] or 'event'}-{timezone.localdate():%Y-%m-%d}.{wanted}"
-    header, rows = [title for title, _path in COLUMNS], _rows(_met(request, event))
-    if wanted == "csv":
-        return StreamingHttpResponse(
-            csv_lines(itertools.chain([header], rows)),
-            content_type="text/csv; charset=utf-8",
-            headers={"Content-Disposition": f'attachment; filename="{name}"'},
-        )
-    file = tempfile.TemporaryFile()  # noqa: SIM115 (the response closes it)
-    write_xlsx(file, event.name, header, rows)
-    file.seek(0)
-    return FileResponse(file, as_attachment=True, filename=name, content_type=CONTENT_TYPE)
+    header = [title for title, _path in COLUMNS]
+    return table_file(wanted, event.name, event.name, header, _rows(_met(request, event)))
 
 
 def _rows(met: LeadQuerySet) -> Iterator[list[object]]:

@@ -6,12 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 from django.db.models import Count
-from django.utils import translation
-from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from leads import questionnaires
 from leads.comparisons import holds
+from leads.defaults import ROLES, both_languages, question_row
 from leads.models import (
     Answer,
     Campaign,
@@ -27,10 +26,10 @@ from leads.models import (
 from pipeline.demo.company import Company
 
 MOST_ANSWERED = 60
-_Kind, _Decides = Question.Kind, Question.Decides
+_Kind = Question.Kind
 Via = Submission.Via
 
-# key, kind, question, and what else is not as usual
+# key, kind, question, and what else `question_row` may be told
 VISITOR: list[tuple[str, str, str, dict[str, Any]]] = [
     ("visitor-name", _Kind.TEXT, _("What is your name?"), {"field": "name", "is_required": True}),
     ("visitor-email", _Kind.TEXT, _("What is your e-mail?"), {"field": "email", "is_required": True}),
@@ -39,13 +38,9 @@ VISITOR: list[tuple[str, str, str, dict[str, Any]]] = [
         "visitor-role",
         _Kind.CHOICE,
         _("What is your part in the decision?"),
-        {
-            "criterion": "decides",
-            "meets": ["decides", "advises"],
-            "options": [("decides", _("I decide")), ("advises", _("I advise those who decide")), ("none", _("None"))],
-        },
+        {"criterion": "decides", "meets": ["decides", "advises"], "options": ROLES},
     ),
-    ("visitor-products", _Kind.MULTI_CHOICE, _("What are you interested in?"), {"products": True}),
+    ("visitor-products", _Kind.MULTI_CHOICE, _("What are you interested in?"), {"is_products": True}),
     ("visitor-need", _Kind.YES_NO, _("Are you looking for something like that now?"), {"criterion": "need"}),
     (
         "visitor-people",
@@ -97,51 +92,20 @@ def _published(
         number=1,
         published_at=at,
         published_by=by,
-        **_both("intro", _("Two minutes, and the right colleague calls you with an answer.")),
-        **_both("thanks", _("Thank you! We will be in touch within two working days.")),
+        **both_languages("intro", _("Two minutes, and the right colleague calls you with an answer.")),
+        **both_languages("thanks", _("Thank you! We will be in touch within two working days.")),
     )
-    questionnaires.write_questions(version, [_question(company, *row) for row in VISITOR])
-    return version
-
-
-def _question(company: Company, key: str, kind: str, text: str, more: dict[str, Any]) -> dict[str, Any]:
-    options = [{"key": k, **_both("text", t), "product": None} for k, t in more.get("options", [])]
-    if "products" in more:
-        options = [
-            {"key": f"product-{product.pk}", "text_en": product.name, "text_ru": product.name, "product": product.pk}
-            for product, _price in company.products
-        ]
-    rule: dict[str, Any] = {}
-    if "criterion" in more:
-        rule = (
-            {"comparison": "any_of", "value": more["meets"]} if "meets" in more else {"comparison": "is", "value": True}
-        )
-    decides = _Decides.NOTHING
-    for name, decision in (
-        ("criterion", _Decides.CRITERION),
-        ("products", _Decides.PRODUCT),
-        ("field", _Decides.FIELD),
-    ):
-        decides = decision if name in more else decides
-    return {
-        "key": key,
-        "kind": kind,
-        **_both("text", text),
-        "help_en": "",
-        "help_ru": "",
-        "is_required": more.get("is_required", False),
-        "condition": more.get("after", {}),
-        "decides": decides,
-        "criterion_key": more.get("criterion", ""),
-        "criterion_rule": rule,
-        "contact_field": more.get("field", ""),
-        "options": options,
+    products = {
+        "options": [(f"product-{product.pk}", product.name, product.pk) for product, _price in company.products]
     }
-
-
-def _both(name: str, words: str) -> dict[str, str]:
-    with translation.override("ru"):
-        return {f"{name}_en": words, f"{name}_ru": gettext(words)}
+    questionnaires.write_questions(
+        version,
+        [
+            question_row(key, kind, text, more | (products if "is_products" in more else {}))
+            for key, kind, text, more in VISITOR
+        ],
+    )
+    return version
 
 
 def _answer(version: QuestionnaireVersion, leads: list[Lead], rng: random.Random) -> None:
@@ -151,6 +115,7 @@ def _answer(version: QuestionnaireVersion, leads: list[Lead], rng: random.Random
     known = {(lead, key): value for lead, key, value in said_of}
     submissions, answers, events = [], [], []
     for lead in leads:
+        assert lead.registered_at is not None
         by_phone = rng.random() < 0.2
         submission = Submission(
             version=version,

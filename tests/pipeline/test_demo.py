@@ -8,8 +8,8 @@ from django.db import transaction
 from django.db.models import F, Min, Q, Sum
 
 from accounts.models import Role, User
-from leads import criteria
-from leads.models import Campaign, Contact, Lead, LeadEvent, Stage
+from leads import criteria, questionnaires
+from leads.models import Answer, Campaign, Contact, Lead, LeadEvent, Questionnaire, Stage, Submission
 from leads.models.leads import WITH_SALES
 from pipeline import demo
 from pipeline.models import Activity, Handoff, Notification, Opportunity
@@ -32,7 +32,11 @@ def _digest() -> list:
         list(
             Lead.objects.order_by("pk").values_list("stage", "registered_at", "won_at", "owner__name", "campaign__name")
         ),
-        list(LeadEvent.objects.order_by("pk").values_list("lead_id", "kind", "at", "data")),
+        [
+            (lead, kind, at, {name: value for name, value in data.items() if name != "submission"})  # an id of the base
+            for lead, kind, at, data in LeadEvent.objects.order_by("pk").values_list("lead_id", "kind", "at", "data")
+        ],
+        list(Answer.objects.order_by("pk").values_list("question__key", "option__text_en", "text", "number", "day")),
         list(Opportunity.objects.order_by("pk").values_list("stage", "amount", "won_at", "owner__name")),
     ]
 
@@ -107,6 +111,13 @@ def test_an_event_runs_today_and_another_is_ahead(company):  # L1
     events = Campaign.objects.events()
     assert events.filter(starts_on__lte=NOON.date(), ends_on__gte=NOON.date()).exists()
     assert events.filter(starts_on__gt=NOON.date()).exists()
+
+
+def test_an_exhibitions_questionnaire_was_filled_in_and_todays_is_open(company):  # L3
+    assert Submission.objects.filter(lead__isnull=False, answers__isnull=False).exists()
+    asked = Questionnaire.objects.get(is_open=True)
+    found = questionnaires.problems(asked.published, at=NOON)
+    assert (asked.campaign.name, [problem.text for problem in found if problem.is_broken]) == ("Open house", [])
 
 
 def test_payments_never_exceed_the_amount_they_pay(company):  # H6
