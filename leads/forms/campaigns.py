@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Organisation, User
 from leads.forms.fields import AmountField, DateInput
 from leads.forms.filters import FilterForm
+from leads.forms.seen import SeenForm
 from leads.models import Campaign, Channel, Expense
 from leads.models.campaigns import CampaignQuerySet, ExpenseQuerySet
 from leads.normalise import validate_text
@@ -106,7 +107,7 @@ class CampaignFilter(FilterForm):
         return campaigns
 
 
-class ExpenseForm(forms.ModelForm):
+class ExpenseForm(SeenForm):
     amount = AmountField(label=_("Amount"), max_digits=14, decimal_places=2, min_value=0)
 
     class Meta:

@@ -6,10 +6,11 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from leads.forms.fields import AmountField
+from leads.forms.seen import SeenForm
 from leads.models import Channel, Product, Reason
 
 
-class _TranslatedName(forms.ModelForm):
+class _TranslatedName(SeenForm):
     """A default's English name is shown translated; saving it untouched must not store the translation."""
 
     translated: str
@@ -35,7 +36,7 @@ class ChannelForm(_TranslatedName):
         fields = ["name", "audience", "is_event", "is_active"]
 
 
-class ProductForm(forms.ModelForm):
+class ProductForm(SeenForm):
     """The share is typed and shown in percent, and kept as a part of one."""
 
     cost_percent = AmountField(

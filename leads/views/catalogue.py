@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import BadRequest, PermissionDenied
+from django.db import transaction
 from django.db.models import Count, Max, Model
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
@@ -104,10 +105,12 @@ def _list(request: HttpRequest, template: str, form: ModelForm, **context: objec
     return render(request, template, context, status=422 if form.errors else 200)
 
 
+@transaction.atomic
 def _edit(
     request: HttpRequest, model: type[Model], form_class: type[ModelForm], pk: int, *, title: str, back: str
 ) -> HttpResponse:
-    entry = get_object_or_404(model, pk=pk)
+    entries = model._default_manager.all()
+    entry = get_object_or_404(entries.select_for_update() if request.method == "POST" else entries, pk=pk)
     form = form_class(request.POST or None, instance=entry)
     if request.method == "POST" and form.is_valid() and save_unless_taken(form):
         messages.success(request, _("%(entry)s is saved.") % {"entry": entry})

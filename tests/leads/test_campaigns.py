@@ -347,3 +347,19 @@ def test_an_amount_that_is_no_number_or_two_numbers_is_refused(typed):
 def test_hostile_notes_are_refused():
     for note in ("a\x00b", "a\ud800b", "x" * 10_000):
         assert list(ExpenseForm({"spent_on": "2026-03-02", "amount": "1", "note": note}).errors) == ["note"]
+
+
+def test_an_expense_that_somebody_saved_meanwhile_is_not_overwritten_unseen(as_user, mia):
+    expense, browser = factories.ExpenseFactory(amount=50), as_user(mia)
+    address = f"/expenses/{expense.pk}/edit/"
+    seen = browser.get(address).context["form"]["seen"].value()
+    body = {"spent_on": "2026-03-02", "amount": "60", "seen": seen}
+    assert browser.post(address, body).status_code == 302
+    refused = browser.post(address, body | {"amount": "70"})
+    assert refused.status_code == 422
+    expense.refresh_from_db()
+    assert expense.amount == 60
+    again = body | {"amount": "70", "seen": refused.context["form"]["seen"].value()}
+    assert browser.post(address, again).status_code == 302
+    expense.refresh_from_db()
+    assert expense.amount == 70

@@ -144,3 +144,32 @@ def test_a_reason_that_is_switched_off_stays_but_is_not_offered(as_user, mia):
 
 def test_an_unknown_list_of_reasons_is_a_400(as_user, mia):
     assert as_user(mia).get("/settings/reasons/?kind=other").status_code == 400
+
+
+def test_an_edit_of_what_somebody_saved_meanwhile_is_refused_once_and_keeps_what_was_typed(as_user, mia):
+    channel, product, reason = factories.ChannelFactory(), factories.ProductFactory(), factories.reason("loss")
+    browser = as_user(mia)
+    for address, name, row in (
+        (f"/settings/channels/{channel.pk}/", "name", channel),
+        (f"/settings/products/{product.pk}/", "name", product),
+        (f"/settings/reasons/{reason.pk}/", "text", reason),
+    ):
+        seen = browser.get(address).context["form"]["seen"].value()
+        type(row).objects.filter(pk=row.pk).update(is_active=not row.is_active)
+        body = {name: "Mine", "audience": "mass", "seen": seen}
+        refused = browser.post(address, body)
+        assert refused.status_code == 422
+        assert "Someone saved this while you were editing it." in refused.content.decode()
+        assert refused.context["form"][name].value() == "Mine"
+        row.refresh_from_db()
+        assert getattr(row, name) != "Mine"
+        assert browser.post(address, body | {"seen": refused.context["form"]["seen"].value()}).status_code == 302
+        row.refresh_from_db()
+        assert getattr(row, name) == "Mine"
+
+
+def test_moving_a_reason_in_its_list_makes_no_open_form_stale(as_user, mia):
+    reason, browser = factories.reason("loss"), as_user(mia)
+    seen = browser.get(f"/settings/reasons/{reason.pk}/").context["form"]["seen"].value()
+    browser.post(f"/settings/reasons/{reason.pk}/move/", {"direction": "down"})
+    assert browser.post(f"/settings/reasons/{reason.pk}/", {"text": "Price", "seen": seen}).status_code == 302
