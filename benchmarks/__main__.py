@@ -38,7 +38,7 @@ from kpi import facts  # noqa: E402
 from leads.importing.mapping import load_mapping  # noqa: E402
 from leads.importing.reading import find_source  # noqa: E402
 from leads.importing.running import run as run_import  # noqa: E402
-from leads.models import Campaign, Contact, Lead, Stage  # noqa: E402
+from leads.models import Campaign, Contact, CriteriaSet, Lead, Stage  # noqa: E402
 from leads.registration import Person, register_lead  # noqa: E402
 from leads.views.export import COLUMNS  # noqa: E402
 from pipeline import transitions  # noqa: E402
@@ -278,6 +278,9 @@ def operations(director: User, lead: Lead, part: str, folder: str) -> list[Opera
     opportunity = Opportunity.objects.open().order_by("-pk")[0]
     handoff = Handoff.objects.pending().exclude(first_contact_at=None).order_by("-pk")[0]
 
+    event = Campaign.objects.events().order_by("pk")[0]
+    agreed = CriteriaSet.objects.exclude(in_force_at=None).order_by("pk")[0]
+
     def web(name: str, address: str, client: Client = boss, floor: str = "bare page", repeat: int | None = None):
         return Operation(name, page(client, address), floor, repeat)
 
@@ -328,6 +331,8 @@ def operations(director: User, lead: Lead, part: str, folder: str) -> list[Opera
         web("opportunity page", f"/opportunities/{opportunity.pk}/", floor="bare row"),
         web("campaigns", "/campaigns/"),
         web("campaign page", f"/campaigns/{biggest.pk}/", floor="bare row"),
+        web("visitor report", f"/campaigns/{event.pk}/report/", floor="bare row"),
+        web("backtest of criteria", f"/settings/criteria/{agreed.pk}/backtest/", repeat=MEDIUM),
         web("expenses", "/expenses/"),
         web("contacts", "/contacts/"),
         web("contacts, search", f"/contacts/?q={part}", floor="raw search"),

@@ -153,10 +153,14 @@ class Backtest:
         self.won = collections.Counter((case.is_met, case.past.won) for case in self.cases)
 
     def _judged(self, pasts: Iterable[Past]) -> Iterator[Case]:
+        # Thousands of leads have the same few answers and fields: what was worked out once isn't worked out again.
         verdicts: dict[tuple[str, ...], bool] = {}
+        rules = [_Rule(criterion.rule) if criterion.rule else None for criterion in self.criteria]
         for past in pasts:
-            values = tuple(_value(criterion, past) for criterion in self.criteria)
-            if values not in verdicts:  # thousands of leads have the same few answers
+            values = tuple(
+                _value(criterion.key, rule, past) for criterion, rule in zip(self.criteria, rules, strict=True)
+            )
+            if values not in verdicts:
                 rows = [Answered(criterion, value) for criterion, value in zip(self.criteria, values, strict=True)]
                 verdicts[values] = Judgement(self.criteria_set, rows).is_met
             yield Case(past, values, verdicts[values])
@@ -232,10 +236,25 @@ def _kept(counts: collections.Counter) -> Share:
     return Share(counts[True, Became.YES], counts[True, Became.YES] + counts[False, Became.YES])
 
 
-def _value(criterion: Criterion, past: Past) -> str:
-    ruled = by_rule(criterion.rule, past.known) if criterion.rule and past.has_fields else None
+class _Rule:
+    """A criterion's rule that remembers what it said of the values it has seen."""
+
+    def __init__(self, rule: dict) -> None:
+        self.rule = rule
+        self.fields = [condition["field"] for condition in rule["conditions"]]
+        self.said: dict[str, bool | None] = {}
+
+    def says(self, known: Known) -> bool | None:
+        seen = repr([known.fields.get(field) for field in self.fields])
+        if seen not in self.said:
+            self.said[seen] = by_rule(self.rule, known)
+        return self.said[seen]
+
+
+def _value(key: str, rule: _Rule | None, past: Past) -> str:
+    ruled = rule.says(past.known) if rule and past.has_fields else None
     if ruled is None:
-        return past.known.answers.get(criterion.key, UNKNOWN)
+        return past.known.answers.get(key, UNKNOWN)
     return YES if ruled else NO
 
 

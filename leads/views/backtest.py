@@ -38,6 +38,7 @@ def criteria_backtest(request: HttpRequest, pk: int) -> HttpResponse:
     context: dict[str, Any] = {
         "set": criteria_set,
         "is_in_force": in_force is not None and in_force.pk == criteria_set.pk,
+        "is_coming": criteria_set.in_force_at is not None and criteria_set.in_force_at > now,
         "filters": filters,
         "first": first,
         "last": last,

@@ -1,5 +1,6 @@
 """The examples of docs/examples on extracts of real data; the answers were worked out by hand from the rows."""
 
+import datetime
 import io
 import json
 from decimal import Decimal
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
-from leads.models import Lead, LeadEvent
+from leads.backtest import Backtest, Share, past_leads
+from leads.models import CriteriaSet, Lead, LeadEvent
 from pipeline.models import Opportunity
 
 pytestmark = pytest.mark.django_db
@@ -83,6 +85,14 @@ def test_olist_gives_its_known_answers(tmp_path):
     lead = Lead.objects.select_related("owner").get(external_id="5420aad7fec3549a85876ba1c529bd84")
     assert (str(lead.owner), lead.owner.role) == ("a8387c01a09e99ce014107505b92388c", "sdr")
     assert Opportunity.objects.filter(amount__isnull=False).count() == 0
+
+    # The backtest finds the same 16 and 6. No handoff is known, so neither is any verdict.
+    agreed = CriteriaSet.objects.get()
+    years = [datetime.datetime(year, 1, 1, tzinfo=datetime.UTC) for year in (2017, 2019)]
+    test = Backtest(agreed, past_leads(Lead.objects.all(), *years, ["need"])[0])
+    assert test.all_won() == Share(6, 16)
+    assert test.all_accepted() == Share(0, 0)
+    assert len(test.never_known()) == len(test.criteria)
 
 
 def test_paid_media_gives_its_known_answers(tmp_path):
