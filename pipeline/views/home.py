@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 
 from accounts import access
 from accounts.models import Role, User
-from leads.models import Approval, Lead, Stage
+from leads.models import Approval, Lead, Stage, Submission
 from leads.models.leads import LeadQuerySet
 from pipeline.desk import Queue
 from pipeline.models import Activity, Agreement, Handoff, Opportunity, Task
@@ -143,6 +143,12 @@ def _for_marketing(user: User, now: datetime.datetime) -> list[dict]:
             _("Warm, long without contact"),
             leads.filter(silent, stage=Stage.WARM).order_by("pk"),
             pgettext("action", "Contact"),
+        ),
+        _section(
+            "submissions",
+            _("Visitors' answers that look like spam"),
+            Submission.objects.visible_to(user).suspected().select_related("version__questionnaire").order_by("-pk"),
+            reverse("leads:submission_list"),
         ),
     ]
 

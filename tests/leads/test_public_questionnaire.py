@@ -250,6 +250,18 @@ def test_marketing_decides_what_waits_many_at_once_and_takes_it_back(version, mi
     assert "have become a lead" in response.content.decode()
 
 
+def test_what_waits_stands_on_the_pages_where_marketing_works(version, mia, sam, as_user):
+    waiting(version)
+    for name, arguments in (
+        ("pipeline:home", []),
+        ("leads:campaign_list", []),
+        ("leads:campaign_detail", [version.questionnaire.campaign_id]),
+    ):
+        url = reverse(name, args=arguments)
+        assert reverse("leads:submission_list") in as_user(mia).get(url).content.decode(), name
+        assert reverse("leads:submission_list") not in as_user(sam).get(url).content.decode(), name
+
+
 @pytest.mark.parametrize("body", [{}, {"verdict": "spam"}, {"selected": ["x", "-1", "9" * 30], "verdict": "spam"},
                                   {"selected": ["1"], "verdict": "nonsense"}])  # fmt: skip
 def test_a_decision_about_nothing_says_so(mia, as_user, body):
