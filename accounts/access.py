@@ -50,8 +50,8 @@ RECKON_FIGURES = {Role.DIRECTOR, Role.SALES_MANAGER, Role.ADMIN}
 EXPORT = MARKETING | SALES | {Role.DIRECTOR, Role.VIEWER}
 
 
-class NotAllowed(Exception):
-    """The person may not do this; the text says so in plain words."""
+class NotAllowed(PermissionDenied):
+    """The person may not do this; the text says so in plain words. Where no page catches it, it is a 403 that says it."""
 
 
 class NotYours(NotAllowed):

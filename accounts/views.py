@@ -182,6 +182,20 @@ SETTINGS = (
                 gettext_lazy("The words that people agree to, for each purpose"),
                 access.WRITE_CONSENT_TEXTS | access.EDIT_CATALOGUE,
             ),
+            (
+                "pipeline:retention",
+                "archive-box-x-mark",
+                gettext_lazy("How long data is kept"),
+                gettext_lazy("After how long without anything new it is erased by itself"),
+                access.SET_RETENTION | access.EDIT_CATALOGUE,
+            ),
+            (
+                "pipeline:erasure_list",
+                "eye-slash",
+                gettext_lazy("Erased persons"),
+                gettext_lazy("When whose data was erased and why, by number"),
+                access.ERASE_PERSON | access.EDIT_CATALOGUE,
+            ),
         ),
     ),
     (

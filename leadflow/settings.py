@@ -259,6 +259,8 @@ CELERY_BEAT_SCHEDULE = {
     "flag due and overdue clocks": {"task": "pipeline.tasks.sweep_clocks", "schedule": 60.0},
     "do nurture steps": {"task": "pipeline.tasks.run_nurture", "schedule": 300.0},
     "deliver the outbox": {"task": "integrations.tasks.deliver_outbox", "schedule": 30.0},
+    # Hourly, for nights that were missed; it works once a day.
+    "apply retention rules": {"task": "pipeline.tasks.apply_retention", "schedule": crontab(minute=50)},
     # Hourly, as only what was touched is rebuilt: figures are never older than that, and no night can be missed.
     "recompute facts": {"task": "kpi.tasks.recompute_facts", "schedule": crontab(minute=30)},
 }

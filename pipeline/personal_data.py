@@ -16,6 +16,8 @@ from django.conf import settings
 from django.db import connection, models, transaction
 from django.db.models import Q
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from accounts import access
@@ -268,13 +270,31 @@ class Section:
         labels = {field.name: str(field.verbose_name) for field in _fields(self.model)}
         for row in self.rows:
             yield [
-                (labels[name][:1].upper() + labels[name][1:], value)
+                (labels[name][:1].upper() + labels[name][1:], _in_words(value))
                 for name, value in row.items()
                 if value not in (None, "", [], {}) and name not in _INTERNAL
             ]
 
 
 _INTERNAL = {"search_text"}
+
+
+def _in_words(value: Any) -> str:
+    """A value as a person reads it."""
+    match value:
+        case bool():
+            return _("yes") if value else _("no")
+        case datetime.datetime():
+            return date_format(timezone.localtime(value), "DATETIME_FORMAT")
+        case datetime.date():
+            return date_format(value, "SHORT_DATE_FORMAT")
+        case {"id": _id, "name": str(name), **others} if not others:
+            return name
+        case dict():
+            return "\n".join(f"{name}: {_in_words(each)}" for name, each in value.items())
+        case list() | tuple():
+            return ", ".join(map(_in_words, value))
+    return "—" if value is None else str(value)
 
 
 def collect(contact: Contact, *, by: User | None) -> list[Section]:

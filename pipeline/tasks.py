@@ -1,10 +1,16 @@
 """Periodic work. The database says what is due; a task that comes late or twice changes nothing."""
 
+import datetime
+
 from celery import shared_task
+from django.db.models import Q
 from django.utils import timezone
 
+from accounts.models import Organisation
 from integrations.models import JobRun
+from pipeline import retention
 from pipeline.nurture import running
+from pipeline.replay import replay
 from pipeline.sweep import sweep
 
 
@@ -24,3 +30,26 @@ def sweep_clocks() -> None:
 def run_nurture() -> None:
     """Each five minutes: do the nurture steps that are due, and note what came of earlier ones."""
     running.run(timezone.now())
+
+
+NIGHT_BEGINS = 1  # o'clock, in the organisation's time zone
+TAKEN_OVER_AFTER = datetime.timedelta(minutes=50)  # a run that was killed; above the time that a task may take
+
+
+@shared_task
+def apply_retention() -> None:
+    """Each hour: once a night, erase what the retention rules say. A run that was killed, or had too much, goes on."""
+    at = timezone.now()
+    local = at.astimezone(Organisation.current().tzinfo)
+    if local.hour < NIGHT_BEGINS:
+        return
+    run, is_new = JobRun.objects.get_or_create(
+        job="retention", period=local.date().isoformat(), defaults={"started_at": at}
+    )
+    if not is_new:
+        mine = Q(finished_at__isnull=True, started_at__lte=at - TAKEN_OVER_AFTER)
+        if not JobRun.objects.filter(mine, pk=run.pk).update(started_at=at):
+            return
+    replay()
+    if retention.apply(at):
+        JobRun.objects.filter(pk=run.pk).update(finished_at=timezone.now())

@@ -42,6 +42,10 @@ class Erasure(models.Model):
     def __str__(self) -> str:
         return erased_name(self.contact_number)
 
+    @property
+    def rows_reached(self) -> int:
+        return sum(self.scope.values())
+
 
 class ErasedMark(models.Model):
     """One keyed hash by which an erased person is recognised; `leads.erasures` says of what."""

@@ -56,7 +56,7 @@ def contact_detail(request: HttpRequest, pk: int) -> HttpResponse:
             "leads": leads,
             "consents": consents.states(contact),
             "identities": contact.identities.order_by("system", "external_id"),
-            "may_edit": access.may(request.user, access.EDIT_CONTACTS),
+            "may_edit": access.may(request.user, access.EDIT_CONTACTS) and contact.erased_at is None,
             "may_export": access.may(request.user, access.EXPORT_PERSON),
             "may_erase": access.may(request.user, access.ERASE_PERSON),
             "may_register": access.may(request.user, access.REGISTER_LEADS),

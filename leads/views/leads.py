@@ -113,11 +113,15 @@ def _lead(request: HttpRequest, pk: int) -> Lead:
     return get_object_or_404(leads.select_related("registered_by", "criteria_set", "removal_reason"), pk=pk)
 
 
+def _may_edit(request: HttpRequest, lead: Lead) -> bool:
+    return access.may(request.user, access.EDIT_CONTACTS) and lead.contact.erased_at is None
+
+
 @login_required
 @require_safe
 def lead_detail(request: HttpRequest, pk: int) -> HttpResponse:
     lead = _lead(request, pk)
-    context = {"lead": lead, **_timeline(request, lead), "may_edit": access.may(request.user, access.EDIT_CONTACTS)}
+    context = {"lead": lead, **_timeline(request, lead), "may_edit": _may_edit(request, lead)}
     if request.htmx and "after" in request.GET:
         return render(request, "leads/lead_detail.html#events", context)
     context |= {

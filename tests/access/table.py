@@ -218,6 +218,16 @@ leads:round_remind                    POST    pk=round                       in 
 leads:round_withdraw                  POST    pk=round                       in    done  403   403   403   403   done  403   403
 leads:criteria_backtest               GET     pk=criteria_set                in    200   200   200   200   200   200   200   200
 
+# Personal data
+pipeline:personal_data                GET     pk=contact                     in    200   403   403   403   403   200   403   200
+pipeline:personal_data_file           GET     pk=contact                     in    200   403   403   403   403   200   403   200
+pipeline:contact_erase                GET     pk=contact                     in    403   403   403   403   403   200   403   200
+pipeline:contact_erase                POST    pk=contact                     in    403   403   403   403   403   done  403   done
+pipeline:erasure_list                 GET     -                              in    200   200   200   200   200   200   200   200
+pipeline:retention                    GET     -                              in    200   200   200   200   200   200   200   200
+pipeline:retention_rule               GET     kind=retention_kind            in    200   200   200   200   200   200   200   200
+pipeline:retention_rule               POST    kind=retention_kind            in    403   403   403   403   403   done  403   done
+
 # Sales
 pipeline:home                         GET     -                              in    200   200   200   200   200   200   200   200
 pipeline:inbox                        GET     -                              in    200   200   200   200   200   200   200   200

@@ -45,7 +45,16 @@ def build() -> World:
             ("ada", Role.ADMIN, None),
         ]
     }
-    world = World(**cast, team=north, bad_uid="zz", bad_key="1-bad", purpose="mailing", sessions={}, tokens={})
+    world = World(
+        **cast,
+        team=north,
+        bad_uid="zz",
+        bad_key="1-bad",
+        purpose="mailing",
+        retention_kind="lost",
+        sessions={},
+        tokens={},
+    )
     for name, user in cast.items():
         client = Client()
         client.force_login(user)
@@ -359,6 +368,8 @@ BODIES: dict[str, Any] = {
         "amount": "10",
         "submission_key": "6f6fa2a7-6e0c-4c3b-8a71-1f9d3f0f8a11",
     },
+    "pipeline:contact_erase": lambda world: {"note": "by letter", "number": world.contact.pk},
+    "pipeline:retention_rule": lambda world: {"days": 400, "starts_on": ""},
     "pipeline:agreement": lambda world: {
         "first_contact_days": 5,
         "verdict_days": 10,
