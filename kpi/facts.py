@@ -20,7 +20,7 @@ from django.utils import timezone
 from accounts.models import Organisation
 from kpi.models import Fact, Reckoning
 from leads.models import Campaign, Expense, Lead, LeadEvent, Stage
-from leads.models.leads import ASIDE, FUNNEL
+from leads.models.leads import ASIDE, FUNNEL, RESPONSE_KEPT
 from pipeline.models import Handoff, Opportunity, Payment
 
 # A cohort's numerator counts what was reached within so many days. Longer than the longest sale that was ever seen
@@ -144,6 +144,11 @@ MEASURES: list[Measure] = [
         Measure(cohort_slug(start, end), LEAD, start.reached_field, reached=end.reached_field, within=within)
         for (start, end), within in HORIZON_DAYS.items()
     ),
+    # Marketing's own speed, where it was measured, and its clock, which counts on the day it falls due.
+    Measure("responses", LEAD, "contacted_at", Q(response_seconds__isnull=False)),
+    Measure("timed_briefs", LEAD, "briefed_at", Q(brief_seconds__isnull=False)),
+    Measure("response_due", LEAD, "response_due_at", falls_due=True),
+    Measure("response_kept", LEAD, "response_due_at", RESPONSE_KEPT, falls_due=True),
     # Handoffs, clocks and verdicts belong to the rep. A clock counts on the day it falls due, once that has passed.
     Measure("handoffs", HANDOFF, "handed_over_at"),
     Measure("acceptances", HANDOFF, "decided_at", Q(verdict=Handoff.Verdict.ACCEPTED)),

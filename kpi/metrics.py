@@ -19,6 +19,7 @@ class Unit(enum.StrEnum):
     PERCENT = "percent"
     MONEY = "money"
     DAYS = "days"
+    HOURS = "hours"
     MULTIPLE = "multiple"
 
 
@@ -339,7 +340,71 @@ METRICS: list[Metric] = [
         _("Value of the deals won in the period less the marketing expenses of the period, divided by the expenses."),
         total("spend"),
     ),
-    # --- Sales and its clocks
+    # --- Marketing's own clock, sales and its clocks
+    *(
+        Metric(
+            slug,
+            name,
+            Unit.HOURS,
+            DOWN,
+            (),
+            _(
+                "Working hours from a lead's registration to marketing's first contact, in whole minutes, of the first "
+                "contacts of the period. Imported history isn't measured."
+            ),
+            count("responses"),
+            family="first_response_time",
+            from_rows=True,
+        )
+        for slug, name in [
+            ("first_response_time", _("First response, median")),
+            ("first_response_time_p90", _("First response, 90 % within")),
+        ]
+    ),
+    Metric(
+        "first_response_time_kept",
+        _("First response in time"),
+        Unit.PERCENT,
+        UP,
+        count("response_kept"),
+        _(
+            "Of marketing's first contacts that fell due in the period, up to now, the share that was made in time. "
+            "A lead that was qualified or referred before then needs no call."
+        ),
+        count("response_due"),
+        family="first_response_time",
+    ),
+    *(
+        Metric(
+            slug,
+            name,
+            Unit.HOURS,
+            DOWN,
+            (),
+            _(
+                "Working hours from a lead's registration to its first brief, in whole minutes, of the briefs of the "
+                "period. Imported history isn't measured."
+            ),
+            count("timed_briefs"),
+            family="brief_time",
+            from_rows=True,
+        )
+        for slug, name in [("brief_time", _("Brief, median")), ("brief_time_p90", _("Brief, 90 % within"))]
+    ),
+    Metric(
+        "brief_time_kept",
+        _("Brief in time"),
+        Unit.PERCENT,
+        UP,
+        (),
+        _(
+            "Of the first briefs of the period whose time was measured, the share that took no longer than the agreement "
+            "in force at the lead's registration allows."
+        ),
+        count("timed_briefs"),
+        family="brief_time",
+        from_rows=True,
+    ),
     Metric(
         "sla_first_contact",
         _("First contact in time"),

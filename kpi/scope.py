@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, Literal
 from urllib.parse import urlencode
 
-from django.db.models import Count, ExpressionWrapper, F, Model, Q, QuerySet, Sum
+from django.db.models import Count, ExpressionWrapper, F, Model, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.fields import DurationField
 from django.db.models.functions import Coalesce, TruncDate, TruncMonth
 from django.http import QueryDict
@@ -23,7 +23,7 @@ from kpi.facts import HANDOFF, LEAD, MEASURE, OPPORTUNITY, REMOVED_LEAD, Source,
 from kpi.metrics import METRIC, Figure, Metric, Sums, Term
 from kpi.models import Fact
 from leads.models import Campaign, Channel, Lead, Product, Stage
-from pipeline.models import Handoff
+from pipeline.models import Agreement, Handoff
 from pipeline.models.handoffs import HandoffQuerySet
 from pipeline.sla import Clock
 
@@ -140,6 +140,12 @@ class Scope:
         """All handoffs that the filters let through, of any day."""
         return self._visible(Handoff.objects.all()).filter(self._narrowed(split_paths(HANDOFF)))
 
+    def untouched_now(self, by: str) -> dict[Group, int]:
+        """How many leads nobody of marketing called in time, at this moment, by group; whatever the period."""
+        leads = self._visible(Lead.objects.all()).untouched(timezone.now()).filter(self._narrowed(split_paths(LEAD)))
+        rows = leads.order_by().values(group=F(split_paths(LEAD)[by])).annotate(n=Count("pk"))
+        return {row["group"]: row["n"] for row in rows}
+
     def sums(self, measures: Iterable[str], by: str | None = None) -> dict[Group, Sums]:
         """What `measures` come to, for all (under None) or for each group of a split. One query."""
         path = TruncMonth("day") if by == "month" else F(SPLITS[by][0]) if by else None
@@ -157,7 +163,7 @@ class Scope:
         groups = self.sums({slug for m in metrics for slug in m.measures}, by)
         if by is None:
             groups = {None: groups.get(None, {})}
-        cycles = self._sales_cycles(by) if any(m.from_rows for m in metrics) and by != "month" else {}
+        from_rows = self._from_rows(metrics, by) if by != "month" else {}
         today = timezone.localtime(timezone=self.organisation.tzinfo).date()
         unsplit = self.is_by_person or by in BY_PERSON
         result: dict[Group, dict[str, Figure]] = {}
@@ -166,7 +172,7 @@ class Scope:
             figures = result[group] = {}
             for metric in metrics:
                 if metric.from_rows:
-                    figures[metric.slug] = cycles.get(group, {}).get(metric.slug, Figure(metric, None, None, None))
+                    figures[metric.slug] = from_rows.get((group, metric.slug), Figure(metric, None, None, None))
                 elif unsplit and not metric.by_person:
                     figures[metric.slug] = Figure(metric, None, None, None)
                 else:
@@ -186,6 +192,61 @@ class Scope:
             if by is None or any(figure.numerator or figure.denominator for figure in groups[group].values())
             for figure in groups[group].values()
         ]
+
+    def _from_rows(self, metrics: list[Metric], by: str | None) -> dict[tuple[Group, str], Figure]:
+        """Those of `metrics` that are reckoned from the rows themselves: medians don't add up."""
+        found: dict[tuple[Group, str], Figure] = {}
+        families = {metric.family for metric in metrics if metric.from_rows}
+        if "sales_cycle" in families:
+            for group, figures in self._sales_cycles(by).items():
+                found |= {(group, slug): figure for slug, figure in figures.items()}
+        for family, (on, seconds) in _SPEEDS.items():
+            if family not in families:
+                continue
+            for group, histogram in self._minutes(on, seconds, by).items():
+                number = Decimal(sum(histogram.values()))
+                for slug, part in ((family, Decimal("0.5")), (f"{family}_p90", Decimal("0.9"))):
+                    hours = (_percentile(histogram, part) / 60).quantize(Decimal("0.0001"))
+                    found[group, slug] = Figure(METRIC[slug], None, number, hours)
+        if "brief_time" in families:
+            found |= self._briefs_in_time(by)
+        return found
+
+    def _minutes(self, on: str, seconds: str, by: str | None) -> dict[Group, dict[int, int]]:
+        """How many leads took how many whole minutes of working time, by group."""
+        rows = self.rows(LEAD, on).filter(**{f"{seconds}__isnull": False})
+        group = {"group": F(split_paths(LEAD)[by])} if by else {}
+        rows = rows.annotate(minutes=F(seconds) / 60, **group).order_by()
+        histograms: dict[Group, dict[int, int]] = {}
+        for row in rows.values("minutes", *group).annotate(n=Count("*")):
+            histograms.setdefault(row.get("group"), {})[row["minutes"]] = row["n"]
+        return histograms
+
+    def _briefs_in_time(self, by: str | None) -> dict[tuple[Group, str], Figure]:
+        """The share of briefs within the limit of the agreement that was in force when the lead was registered."""
+        agreed = Agreement.objects.filter(in_force_at__lte=OuterRef("registered_at")).order_by(
+            "-in_force_at", "-version"
+        )
+        group = {"group": F(split_paths(LEAD)[by])} if by else {}
+        rows = (
+            self.rows(LEAD, "briefed_at")
+            .filter(brief_seconds__isnull=False)
+            .annotate(hours=Subquery(agreed.values("brief_hours")[:1]), **group)
+            .order_by()
+            .values("hours", "brief_seconds", *group)
+        )
+        counts: dict[Group, list[int]] = {}
+        for row in rows.annotate(n=Count("*")):
+            of_group = counts.setdefault(row.get("group"), [0, 0])
+            of_group[0] += row["n"]
+            of_group[1] += row["n"] if row["brief_seconds"] <= (row["hours"] or 0) * 3600 else 0
+        metric = METRIC["brief_time_kept"]
+        return {
+            (group, metric.slug): Figure(
+                metric, Decimal(kept), Decimal(n), (100 * Decimal(kept) / n).quantize(Decimal("0.0001"))
+            )
+            for group, (n, kept) in counts.items()
+        }
 
     def _sales_cycles(self, by: str | None) -> dict[Group, dict[str, Figure]]:
         """Median, mean and 90th percentile of days from the first contact to the deal, from a histogram of days."""
@@ -260,6 +321,10 @@ class Scope:
         if refusal.step == "verdict":
             return self.url("rejections", reason=refusal.reason)
         return self.url("lost_deals", lost_reason=refusal.reason)
+
+    def untouched_url(self) -> str:
+        """The leads that marketing should have called by now, whatever the period."""
+        return self._address(_LEADS, {"response": "overdue"})
 
     def overdue_url(self, clock: Clock) -> str:
         """The handoffs whose clock is overdue now, whatever the period."""
@@ -363,6 +428,10 @@ _FILTER_NAMES = {
 _RECORDS: dict[str, tuple[str, dict[str, object]]] = {
     "leads": (_LEADS, {"reached": Stage.NEW.value, "": PERIOD}),
     "nurtured": (_LEADS, {"nurtured": PERIOD}),
+    "responses": (_LEADS, {"reached": Stage.CONTACTED.value, "": PERIOD, "response": "measured"}),
+    "timed_briefs": (_LEADS, {"reached": Stage.BRIEFED.value, "": PERIOD, "response": "briefed"}),
+    "response_due": (_LEADS, {"response": "due", "due": PERIOD}),
+    "response_kept": (_LEADS, {"response": "kept", "due": PERIOD}),
     "handoffs": (_HANDOFFS, {"handed_over": PERIOD}),
     "acceptances": (_HANDOFFS, {"verdict": "accepted", "decided": PERIOD}),
     "rejections": (_HANDOFFS, {"verdict": "rejected", "decided": PERIOD}),
@@ -401,7 +470,13 @@ def _records(measure: str) -> tuple[str, dict[str, object]]:
     return _LEADS, {"reached": start, "": PERIOD, **then}
 
 
-# --- Days from the first contact to the deal
+# --- How long things took
+
+# Family of metrics: the column of the moment, and that of the seconds of working time that it took.
+_SPEEDS = {
+    "first_response_time": ("contacted_at", "response_seconds"),
+    "brief_time": ("briefed_at", "brief_seconds"),
+}
 
 
 def _days_from_met(zone: datetime.tzinfo) -> ExpressionWrapper:

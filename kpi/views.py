@@ -91,6 +91,14 @@ CHANNEL_COLUMNS = [
     "roi_investment",
     "return_on_spend",
 ]
+RESPONSE_COLUMNS = [
+    "first_response_time",
+    "first_response_time_p90",
+    "first_response_time_kept",
+    "brief_time",
+    "brief_time_p90",
+    "brief_time_kept",
+]
 SLA_COLUMNS = ["handoffs", "sla_first_contact", "sla_verdict", "refusals"]
 TRENDS = [
     "leads",
@@ -135,6 +143,7 @@ def _cell(scope: Scope, figure: Figure, *, is_short: bool = False) -> dict:
         "figure": figure,
         "metric": figure.metric,
         "unit": figure.metric.unit,
+        "minutes": figure.value * 60 if figure.metric.unit is Unit.HOURS and figure.value is not None else None,
         "is_short": is_short,
         "value_url": top_url if is_short or not bottom else "",
         "top_url": top_url,
@@ -416,7 +425,7 @@ def sla(request: HttpRequest) -> HttpResponse:
         raise BadRequest("by")
     metrics = chosen(SLA_COLUMNS)
     if _wants_csv(request):
-        return _figures_csv("sla", scope.listed(metrics, by), request)
+        return _figures_csv("sla", scope.listed([*metrics, *chosen(RESPONSE_COLUMNS)], by), request)
     groups, overdue = scope.figures(metrics, by), _overdue_now(scope, by)
     told = [
         group
@@ -438,9 +447,34 @@ def sla(request: HttpRequest) -> HttpResponse:
             {"name": name, "url": f"?{scope.params(by=split)}", "is_on": by == split}
             for split, name in [("owner", _("By person")), ("team", _("By team"))]
         ],
+        **_responses(scope, by),
         **_page(request, scope, by=by),
     }
     return render(request, "kpi/sla.html", context)
+
+
+def _responses(scope: Scope, by: str) -> dict[str, Any]:
+    """Marketing's own clock by person or team, and how many leads nobody called in time, as of now."""
+    metrics = chosen(RESPONSE_COLUMNS)
+    groups, untouched = scope.figures(metrics, by), scope.untouched_now(by)
+    told = [
+        group
+        for group in dict.fromkeys([*groups, *untouched])
+        if group in untouched or any(figure.denominator for figure in groups[group].values())
+    ]
+    names = group_names(by, told)
+
+    def row(of: Scope, name: str, figures: dict[str, Figure], count: int) -> dict[str, Any]:
+        cells = [_cell(of, figures.get(metric.slug) or Figure(metric, None, None, None)) for metric in metrics]
+        return {"name": name, "cells": cells, "untouched": count, "untouched_url": of.untouched_url()}
+
+    rows = [row(scope.into(by, each), names[each], groups.get(each, {}), untouched.get(each, 0)) for each in told]
+    rows.sort(key=lambda row: (-row["untouched"], row["name"]))
+    return {
+        "response_metrics": metrics,
+        "response_rows": rows,
+        "response_total": row(scope, _("All"), scope.figures(metrics)[None], sum(untouched.values())),
+    }
 
 
 def _overdue_now(scope: Scope, by: str) -> dict[Group, dict[Clock, int]]:

@@ -8,6 +8,7 @@ from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import F, Q
 from django.http import QueryDict
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _g
@@ -19,7 +20,7 @@ from leads.forms.fields import DateInput
 from leads.forms.filters import FilterForm
 from leads.forms.stand import StandForm
 from leads.models import Campaign, Channel, Lead, LeadEvent, Product, Reason, Stage
-from leads.models.leads import LeadEventQuerySet, LeadQuerySet
+from leads.models.leads import RESPONSE_KEPT, LeadEventQuerySet, LeadQuerySet
 from leads.normalise import SEARCH_LENGTH, validate_text
 
 NONE = "none"
@@ -80,6 +81,20 @@ class LeadFilter(FilterForm):
     )
     nurtured_from = forms.DateField(required=False, widget=forms.HiddenInput, validators=SANE_DAYS)
     nurtured_to = forms.DateField(required=False, widget=forms.HiddenInput, validators=SANE_DAYS)
+    response = forms.ChoiceField(
+        label=_("First contact"),
+        choices=[
+            ("", _("Any")),
+            ("overdue", _("overdue now")),
+            ("due", _("fell due")),
+            ("kept", _("made in time")),
+            ("measured", _("its time is known")),
+            ("briefed", _("the time to the brief is known")),
+        ],
+        required=False,
+    )
+    due_from = forms.DateField(required=False, widget=forms.HiddenInput, validators=SANE_DAYS)
+    due_to = forms.DateField(required=False, widget=forms.HiddenInput, validators=SANE_DAYS)
     removal_reason = forms.ModelChoiceField(
         Reason.objects.filter(kind=Reason.Kind.REMOVAL),
         label=_("Why removed"),
@@ -131,7 +146,26 @@ class LeadFilter(FilterForm):
             leads = leads.filter(owner__in=list(wanted["team"].members.values_list("pk", flat=True)))
         if wanted["channel"]:
             leads = leads.filter(campaign__in=list(wanted["channel"].campaigns.values_list("pk", flat=True)))
-        return self._narrow_to_stages(leads)
+        return self._narrow_to_responses(self._narrow_to_stages(leads))
+
+    def _narrow_to_responses(self, leads: LeadQuerySet) -> LeadQuerySet:
+        wanted, zone, now = self.cleaned_data, Organisation.current().tzinfo, timezone.now()
+        match wanted["response"]:
+            case "overdue":
+                leads = leads.untouched(now)
+            case "measured":
+                leads = leads.filter(response_seconds__isnull=False)
+            case "briefed":
+                leads = leads.filter(brief_seconds__isnull=False)
+            case "due" | "kept":  # what comes later today hasn't fallen due
+                leads = leads.filter(response_due_at__lte=now)
+        if wanted["response"] == "kept":
+            leads = leads.filter(RESPONSE_KEPT)
+        if wanted["due_from"]:
+            leads = leads.filter(response_due_at__gte=_midnight(wanted["due_from"], zone))
+        if wanted["due_to"]:
+            leads = leads.filter(response_due_at__lt=_midnight(wanted["due_to"] + datetime.timedelta(days=1), zone))
+        return leads
 
     def _narrow_to_stages(self, leads: LeadQuerySet) -> LeadQuerySet:
         wanted, reached = self.cleaned_data, self.reached_stage
@@ -141,7 +175,7 @@ class LeadFilter(FilterForm):
             leads = leads.filter(stage=Stage.REMOVED, removal_reason=wanted["removal_reason"])
         elif wanted["stage"]:
             leads = leads.filter(stage__in=wanted["stage"])
-        elif reached is None and not self._is_nurtured:
+        elif reached is None and not self._is_nurtured and wanted["response"] not in {"due", "kept"}:
             leads = leads.present()
         elif reached != Stage.REMOVED:
             leads = leads.counted()
@@ -195,6 +229,10 @@ class LeadFilter(FilterForm):
             if value := wanted[name]:
                 text = self.fields[name].none_label if value == NONE else value
                 chips.append(self._chip(self.fields[name].label, text, name))
+        if wanted["response"]:
+            days = [date_format(wanted[name], "SHORT_DATE_FORMAT") for name in ("due_from", "due_to") if wanted[name]]
+            words = f"{dict(self.fields['response'].choices)[wanted['response']]} {'–'.join(days)}".strip()
+            chips.append(self._chip(self.fields["response"].label, words, "response", "due_from", "due_to"))
         for name, label in (("entered", _g("Came to")), ("left", _g("Went from"))):
             if wanted[name]:
                 chips.append(self._chip(label, self._reached_words(Stage(wanted[name])), name, "from", "to"))

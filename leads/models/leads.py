@@ -69,6 +69,13 @@ WITH_SALES = [Stage.HANDED_OVER, Stage.IN_WORK, *SELLING]
 
 COUNTED = ~Q(stage=Stage.REMOVED) | Q(handed_over_at__isnull=False)  # `LeadQuerySet.counted` says why
 
+# Marketing kept its own clock: it called in time, or somebody of sales or a partner had the lead before it was due.
+RESPONSE_KEPT = (
+    Q(contacted_at__lte=F("response_due_at"))
+    | Q(qualified_at__lte=F("response_due_at"))
+    | Q(referred_at__lte=F("response_due_at"))
+)
+
 
 class LeadQuerySet(Searchable, models.QuerySet["Lead"]):
     def visible_to(self, user: User) -> "LeadQuerySet":
@@ -277,6 +284,16 @@ class Lead(models.Model):
     @property
     def is_removed(self) -> bool:
         return self.stage == Stage.REMOVED
+
+    def is_untouched(self, at: datetime.datetime) -> bool:
+        """Marketing should have contacted it for the first time by `at`, and nobody has."""
+        return (
+            self.stage in UNCONTACTED
+            and self.contacted_at is None
+            and self.response_due_at is not None
+            and self.response_due_at < at
+            and not self.contact.do_not_contact
+        )
 
     def reached_stages(self) -> "dict[Stage, datetime.datetime]":
         """Every stage that this lead is known to have reached, with the moment of the first time."""

@@ -12,8 +12,8 @@ from kpi import facts
 from kpi.metrics import METRIC, METRICS, chosen
 from kpi.scope import Mode, Scope
 from leads.models import Lead, Stage
-from pipeline import transitions
-from pipeline.models import Opportunity
+from pipeline import agreements, transitions
+from pipeline.models import Agreement, Opportunity
 from tests import factories
 from tests.factories import NOON, days
 
@@ -278,7 +278,7 @@ def test_the_whole_catalogue_is_reckoned_in_a_constant_number_of_queries(django_
     facts.recompute()
     for by in (None, "channel", "owner"):
         scope = Scope(user=None, start=DAY - days(90), end=DAY)
-        with django_assert_num_queries(3):
+        with django_assert_num_queries(6):
             scope.figures(METRICS, by)
 
 
@@ -354,3 +354,49 @@ def test_dates_that_are_none_are_refused(capsys):  # K1
 def test_a_day_out_of_the_period_counts_nothing():  # K1
     leads(1, registered_at=datetime.datetime(2026, 3, 1, 23, 59, 59, tzinfo=datetime.UTC))
     assert figure("leads").value == 0
+
+
+# --- Marketing's own speed
+
+
+def test_first_response_is_median_and_ninetieth_percentile_of_working_hours():  # K1 L8
+    for hours in (1, 2, 3, 4, 10):
+        leads(1, contacted_at=NOON, response_seconds=hours * 3600 + 59)  # whole minutes count
+    leads(3, contacted_at=NOON)  # imported history isn't measured
+    assert figure("first_response_time").value == 3
+    assert figure("first_response_time").denominator == 5
+    assert figure("first_response_time_p90").value == Decimal("7.6")
+
+
+def test_seven_of_ten_first_contacts_in_time_are_seventy_percent():  # K1 L8
+    due = NOON + days(0.1)
+    leads(5, response_due_at=due, contacted_at=due)
+    leads(1, response_due_at=due, qualified_at=NOON)  # sales had it before the call was due
+    leads(1, response_due_at=due, referred_at=NOON)
+    leads(1, response_due_at=due, contacted_at=due + days(1))
+    leads(2, response_due_at=due)  # nobody called at all
+    leads(4, response_due_at=timezone.now() + days(1))  # still running
+    result = figure("first_response_time_kept")
+    assert (result.numerator, result.denominator, result.value) == (7, 10, 70)
+
+
+def test_briefs_are_judged_by_the_agreement_at_the_registration(dora):  # K1 L8
+    first = Agreement.objects.get()
+    terms = agreements.terms(first) | {"brief_hours": 48}
+    agreements.put_in_force(terms, seen_version=1, by=dora, at=NOON + days(1))
+    leads(3, briefed_at=NOON + days(2), brief_seconds=24 * 3600)
+    leads(1, briefed_at=NOON + days(2), brief_seconds=30 * 3600)
+    leads(1, briefed_at=NOON + days(2), brief_seconds=48 * 3600, registered_at=NOON + days(1.5))
+    end = DAY + days(2)
+    assert figure("brief_time_kept", end=end).value == 80
+    assert figure("brief_time", end=end).value == 24
+
+
+def test_speeds_are_told_by_person(mia, dan):  # K1 L8
+    leads(1, contacted_at=NOON, response_seconds=3600, owner=mia)
+    leads(1, contacted_at=NOON, response_seconds=7200, owner=dan)
+    facts.recompute()
+    scope = Scope(user=None, start=DAY, end=DAY)
+    figures = scope.figures([METRIC["first_response_time"]], "owner")
+    assert {pk: each["first_response_time"].value for pk, each in figures.items()} == {mia.pk: 1, dan.pk: 2}
+    assert scope.narrow(owner=dan.pk).figures([METRIC["first_response_time"]])[None]["first_response_time"].value == 2

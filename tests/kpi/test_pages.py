@@ -14,8 +14,10 @@ from django.utils import timezone
 from kpi import facts
 from kpi.metrics import METRIC
 from kpi.scope import Scope
+from pipeline import transitions
+from pipeline.sweep import sweep
 from tests import factories
-from tests.factories import NOON, days
+from tests.factories import NOON, a_lead, days
 from tests.kpi.test_facts import a_busy_year
 
 pytestmark = pytest.mark.django_db
@@ -220,3 +222,19 @@ def test_a_period_ends_with_today_of_the_organisation(as_user, vera):  # K3
 @pytest.mark.parametrize("page", ["funnel", "channels", "sla"])
 def test_days_that_can_not_be_reckoned_with_are_a_400(vera, as_user, page, days):  # K3
     assert as_user(vera).get(f"{reverse(f'kpi:{page}')}?{days}").status_code == 400
+
+
+def test_the_clock_page_tells_marketings_speed_by_person_and_opens_who_was_not_called(as_user, mia, dora):  # K3 L8
+    now = timezone.now()
+    answered, silent = a_lead(by=mia, at=now - days(14)), a_lead(by=mia, at=now - days(14))
+    transitions.log_activity(answered, "call", "reached", by=mia, at=now - days(14))
+    sweep(now)
+    facts.recompute()
+    response = as_user(dora).get(reverse("kpi:sla"))
+    (row,) = response.context["response_rows"]
+    assert (row["name"], row["untouched"]) == ("Mia", 1)
+    shown = as_user(dora).get(row["untouched_url"]).context["rows"]
+    assert [lead for lead, _at in shown] == [silent]
+    median = row["cells"][0]
+    assert (median["figure"].value, median["figure"].denominator) == (0, 1)
+    assert len(as_user(dora).get(median["bottom_url"]).context["rows"]) == 1

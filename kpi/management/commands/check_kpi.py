@@ -87,6 +87,14 @@ class NaiveCount:
                     continue
             for measure, column in LEAD_MEASURES.items():
                 self.add(measure, getattr(lead, column), *where)
+            if lead.response_seconds is not None:
+                self.add("responses", lead.contacted_at, *where)
+            if lead.brief_seconds is not None:
+                self.add("timed_briefs", lead.briefed_at, *where)
+            if (due := lead.response_due_at) is not None and due <= self.at:
+                self.add("response_due", due, *where)
+                if any(at and at <= due for at in (lead.contacted_at, lead.qualified_at, lead.referred_at)):
+                    self.add("response_kept", due, *where)
             for measure, (start, end, within) in COHORTS.items():
                 if (
                     (a := getattr(lead, start))

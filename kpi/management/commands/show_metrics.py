@@ -10,7 +10,7 @@ from kpi.scope import SPLITS, Mode, Scope
 from leads.spreadsheet import neutralise
 
 COLUMNS = ["group", "metric", "numerator", "denominator", "value"]
-SUFFIX = {Unit.PERCENT: " %", Unit.DAYS: " d", Unit.MULTIPLE: " ×"}
+SUFFIX = {Unit.PERCENT: " %", Unit.DAYS: " d", Unit.HOURS: " h", Unit.MULTIPLE: " ×"}
 
 
 class Command(BaseCommand):
