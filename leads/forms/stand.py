@@ -11,12 +11,14 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext, pgettext_lazy
 
 from accounts.models import User
+from leads.forms.answers import AnswerForm
 from leads.forms.fields import DateInput
-from leads.models import Contact, Product
+from leads.models import Contact, Product, QuestionnaireVersion
 from leads.normalise import validate_text
 from leads.registration import Person
 
 _TYPED = {"autocomplete": "off"}
+_PERSON_FIELDS = [field.name for field in dataclasses.fields(Person)]
 
 # How far back a lead that waited in a browser may be dated; older ones count as registered that long ago.
 BACKDATED_AT_MOST = datetime.timedelta(days=30)
@@ -121,7 +123,7 @@ class StandForm(forms.Form):
 
     @property
     def person(self) -> Person:
-        return Person(**{field.name: self.cleaned_data[field.name] for field in dataclasses.fields(Person)})
+        return Person(**{name: self.cleaned_data[name] for name in _PERSON_FIELDS})
 
     @property
     def preferred_meeting_time(self) -> str:
@@ -177,6 +179,17 @@ def meeting_times(today: datetime.date) -> list[tuple[str, str]]:
         (_("mornings"), _("Mornings")),
         (_("afternoons"), _("Afternoons")),
     ]
+
+
+class StandAnswerForm(AnswerForm):
+    """The event's questionnaire beside the visitor's own fields. Nothing must be answered: the SDR asks for the rest."""
+
+    ASKED_ALREADY = (*_PERSON_FIELDS, "preferred_meeting_time", "note")
+
+    def __init__(self, version: QuestionnaireVersion, data: object = None) -> None:
+        super().__init__(version, data, without=self.ASKED_ALREADY)
+        for question in self.questions:
+            question.is_required = False
 
 
 class StandMatchForm(forms.Form):

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from django.contrib import messages
 from django.contrib.staticfiles import finders
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.middleware.csrf import get_token
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
@@ -24,15 +25,18 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts import access
 from accounts.models import User
-from leads.forms.stand import StandEntryForm, StandForm, StandMatchForm, meeting_times
-from leads.models import Campaign, ConsentText, Lead
+from leads.answering import NotNow, submit, texts_in_force
+from leads.forms.stand import StandAnswerForm, StandEntryForm, StandForm, StandMatchForm, meeting_times
+from leads.models import Campaign, Lead, Questionnaire, QuestionnaireVersion, Submission
 from leads.models.consents import Purpose
+from leads.normalise import read_number
 from leads.registration import Registered, register_lead
 
 # What the page needs to open without a network; nothing here is about a person.
 FILES = (
     "leadflow/app.css",
     "leadflow/app.js",
+    "leadflow/answers.js",
     "leadflow/contact-code.js",
     "leadflow/stand.js",
     "leadflow/favicon.svg",
@@ -51,9 +55,10 @@ def _event(request: HttpRequest, pk: int) -> Campaign:
 @require_http_methods(["GET", "HEAD", "POST"])
 def stand(request: HttpRequest, pk: int) -> HttpResponse:
     event = _event(request, pk)
-    form = StandForm(request.POST if request.method == "POST" else None, today=timezone.localdate())
-    if request.method == "POST" and form.is_valid():
-        registered = _register(request, event, form, at=timezone.now())
+    typed = request.POST if request.method == "POST" else None
+    form, questions = StandForm(typed, today=timezone.localdate()), _questions(event, typed)
+    registered = _register(request, event, form, questions, at=timezone.now()) if _are_valid(form, questions) else None
+    if registered:
         messages.success(
             request,
             format_html(
@@ -65,21 +70,35 @@ def stand(request: HttpRequest, pk: int) -> HttpResponse:
         )
         if not request.htmx:
             return redirect("leads:stand", event.pk)
-        form = StandForm(today=timezone.localdate())
-    context = _page(event, form) | _log(request, event)
+        form, questions = StandForm(today=timezone.localdate()), _questions(event)
+    context = _page(event, form, questions) | _log(request, event)
     template = "leads/stand.html" + ("#stand" if request.htmx else "")
-    return _with_camera(render(request, template, context, status=422 if form.errors else 200))
+    return _with_camera(render(request, template, context, status=422 if form.is_bound else 200))
 
 
-def _page(event: Campaign, form: StandForm) -> dict[str, object]:
+def _questions(event: Campaign, typed: QueryDict | None = None) -> StandAnswerForm | None:
+    """The event's questionnaire as it is asked now; for what was `typed`, in the version that was on the page."""
+    versions = QuestionnaireVersion.objects.filter(
+        questionnaire__campaign=event, questionnaire__kind=Questionnaire.Kind.VISITOR, published_at__isnull=False
+    ).order_by("-published_at", "-pk")
+    shown = read_number(typed.get("questionnaire")) if typed else None
+    version = (versions.filter(pk=shown).first() if shown else None) or versions.first()
+    return StandAnswerForm(version, typed) if version else None
+
+
+def _are_valid(form: StandForm, questions: StandAnswerForm | None) -> bool:
+    return all([form.is_valid(), questions is None or questions.is_valid()])
+
+
+def _page(event: Campaign, form: StandForm, questions: StandAnswerForm | None) -> dict[str, object]:
     today = timezone.localdate()
     days = [today + datetime.timedelta(days=ahead) for ahead in range(DAYS_AHEAD)]
-    in_force = {purpose: ConsentText.objects.in_force(purpose, timezone.now()) for purpose in Purpose}
     return {
         "event": event,
         "form": form,
+        "questions": questions,
         "is_over": event.is_over(today),
-        "consent_texts": [in_force[purpose] for purpose in (Purpose.CONTACT, Purpose.MAILING) if in_force[purpose]],
+        "consent_texts": texts_in_force(timezone.now(), Purpose.CONTACT, Purpose.MAILING),
         # Of each day the times that name it; the others are the same every day.
         "times": {day.isoformat(): [value for value, label in meeting_times(day)] for day in days},
     }
@@ -100,11 +119,19 @@ def _with_camera(response: HttpResponse) -> HttpResponse:
     return response
 
 
+@transaction.atomic
 def _register(
-    request: HttpRequest, event: Campaign, form: StandForm, *, at: datetime.datetime, typed_by: User | None = None
-) -> Registered:
+    request: HttpRequest,
+    event: Campaign,
+    form: StandForm,
+    questions: StandAnswerForm | None,
+    *,
+    at: datetime.datetime,
+    typed_by: User | None = None,
+) -> Registered | None:
+    """The lead with its answers, or neither: None, and the form says why."""
     products = list(form.cleaned_data["products"])
-    return register_lead(
+    registered = register_lead(
         event,
         form.person,
         by=request.user,
@@ -117,6 +144,23 @@ def _register(
         preferred_meeting_time=form.preferred_meeting_time,
         met_on=form.cleaned_data["met_on"],
     )
+    if questions and questions.answers:
+        try:
+            submit(
+                questions.version,
+                questions.answers,
+                via=Submission.Via.STAND,
+                at=at,
+                by=request.user,
+                lead=registered.lead,
+                submission_key=form.cleaned_data["submission_key"],
+                language=get_language() or "",
+            )
+        except NotNow as refusal:
+            transaction.set_rollback(True)
+            form.add_error(None, str(refusal))
+            return None
+    return registered
 
 
 def _said(registered: Registered, form: StandForm) -> str:
@@ -162,10 +206,12 @@ def stand_entry(request: HttpRequest, pk: int) -> JsonResponse:
     422 gives the reasons by field; such an entry was not taken and may be sent again when it is mended.
     """
     event = _event(request, pk)
-    form = StandEntryForm(request.POST, now=timezone.now())
-    if not form.is_valid():
-        return JsonResponse({"errors": form.errors}, status=422)
-    registered = _register(request, event, form, at=form.typed_at, typed_by=form.colleague)
+    form, questions = StandEntryForm(request.POST, now=timezone.now()), _questions(event, request.POST)
+    registered = None
+    if _are_valid(form, questions):
+        registered = _register(request, event, form, questions, at=form.typed_at, typed_by=form.colleague)
+    if registered is None:
+        return JsonResponse({"errors": form.errors | (questions.errors if questions else {})}, status=422)
     url = reverse("leads:lead_detail", args=[registered.lead.pk])
     return JsonResponse({"said": _said(registered, form), "url": url})
 
@@ -190,7 +236,8 @@ def stand_shell(request: HttpRequest, pk: int) -> HttpResponse:
     """The page as the browser keeps it for when there is no network: of nobody, for anybody."""
     event = _event(request, pk)
     nobody = {"is_shell": True, "csrf_token": "", "messages": []}
-    response = render(request, "leads/stand.html", _page(event, StandForm(today=timezone.localdate())) | nobody)
+    page = _page(event, StandForm(today=timezone.localdate()), _questions(event))
+    response = render(request, "leads/stand.html", page | nobody)
     response.headers["X-Stand-Version"] = _version()
     return _with_camera(response)
 

@@ -304,11 +304,23 @@ document.addEventListener("htmx:load", (event) => {
 
 /* --- Start --- */
 
+/* Visitors that a stand page keeps in this browser leave it only while that page is open: say so on the others. */
+function tellOfStand() {
+  const template = one("#stand-waiting");
+  const pages = JSON.parse(localStorage.getItem("stand-waiting") || "[]");
+  if (!template || !pages.length || sessionStorage.getItem("stand-told")) return;
+  sessionStorage.setItem("stand-told", "yes");
+  const toast = template.content.firstElementChild.cloneNode(true);
+  for (const { url, name } of pages) one("p", toast).append(" ", Object.assign(document.createElement("a"), { href: url, textContent: name }));
+  toasts().append(toast);
+}
+
 function start() {
   all(".list").forEach(countSelected);
   listPageKeys();
   if (!toasts()) return;
   all(".toast", toasts()).forEach(tendToast);
+  tellOfStand();
   new MutationObserver(() => all(".toast", toasts()).forEach(tendToast)).observe(toasts(), { childList: true, subtree: true });
 }
 start();

@@ -57,6 +57,9 @@
     };
   });
 
+  const untried = (entry) => entry.state === "waiting" && !entry.tries; // what was tried may have arrived: it can't be changed any more
+  const isFree = (entry) => entry.state === "refused" || untried(entry);
+
   /* --- What is shown --- */
 
   let connection = navigator.onLine ? "" : "offline"; // "", "offline", "sending", "trouble", "signedOut" or "blocked"
@@ -72,8 +75,7 @@
     const reason = one("[data-row-reason]", row);
     reason.textContent = entry.reason || "";
     reason.hidden = !entry.reason;
-    const untried = entry.state === "waiting" && !entry.tries; // what was tried may have arrived: it can't be changed any more
-    one("[data-row-open]", row).hidden = one("[data-row-discard]", row).hidden = entry.state === "waiting" && !untried;
+    one("[data-row-open]", row).hidden = one("[data-row-discard]", row).hidden = !isFree(entry);
     one("[data-row-again]", row).hidden = entry.state === "waiting";
     one("[data-row-open]", row).addEventListener("click", () => open(entry.key));
     one("[data-row-again]", row).addEventListener("click", async () => {
@@ -84,8 +86,7 @@
     one("[data-row-discard]", row).addEventListener("click", () => {
       one("#discard").dataset.key = entry.key;
       one("[data-discard-who]").textContent = entry.shown || page.noName;
-      one("#discard").showModal();
-      placeToasts();
+      openDialog(one("#discard"));
     });
     return row;
   }
@@ -114,6 +115,8 @@
     const other = one("[data-queue-elsewhere]");
     other.hidden = !elsewhere.size;
     one("span", other).replaceChildren(page.elsewhere, ...[...elsewhere].flatMap(([url, name]) => [" ", link(url, name)]));
+    const pages = [...new Map(every.map((entry) => [entry.page, { url: entry.page, name: entry.eventName }])).values()];
+    if (pages.length) localStorage.setItem("stand-waiting", JSON.stringify(pages)); else localStorage.removeItem("stand-waiting");
     queue.hidden = !here.length && notice.hidden && other.hidden;
     if (mend) one("details", queue).open = true;
   }
@@ -134,6 +137,12 @@
     const made = one("#stand-toast").content.firstElementChild.cloneNode(true);
     one("p", made).replaceChildren(text, ...(url ? [" ", link(url, page.open)] : []));
     one("#toasts").replaceChildren(made);
+  }
+
+  function openDialog(dialog) {
+    one("#toasts").replaceChildren(); // they would lie over its buttons
+    dialog.showModal();
+    placeToasts();
   }
 
   /* --- Sending --- */
@@ -162,6 +171,7 @@
     remember(said.user);
     token = said.token;
     tokenAt = Date.now();
+    others?.postMessage("greeted");
     document.body.setAttribute("hx-headers", JSON.stringify({ "X-CSRFToken": token }));
     const unfolded = one("details", one("#stand-log"))?.open;
     one("#stand-log").innerHTML = said.log;
@@ -270,7 +280,7 @@
     bytes[8] = (bytes[8] & 63) | 128;
     return [...bytes].map((byte, at) => ([4, 6, 8, 10].includes(at) ? "-" : "") + byte.toString(16).padStart(2, "0")).join("");
   };
-  const fields = () => [...form().elements].filter((field) => field.name && !["csrfmiddlewaretoken", "submission_key"].includes(field.name) && field.type !== "fieldset");
+  const fields = () => [...form().elements].filter((field) => field.name && !["hidden", "fieldset"].includes(field.type));
   const isEmpty = () => fields().every((field) => field.name === "met_on" || (["checkbox", "radio"].includes(field.type) ? !field.checked : !field.value.trim()));
 
   /* Each field's value; the day of meeting only when it was chosen, as the server knows its day better. */
@@ -306,6 +316,8 @@
     // Times of a day before are no longer offered.
     const offered = all('[name="meet"]', form()).map((box) => box.value);
     const gone = (given.get("meet") || []).filter((value) => !offered.includes(value));
+    if (given.size) all("details", form()).forEach((details) => { details.open ||= all("input, textarea", details).some((field) => given.has(field.name)); });
+    form().dispatchEvent(new Event("change", { bubbles: true })); // for the questions that depend on others (answers.js)
     if (gone.length) form().elements.meet_other.value = [...gone, ...(given.get("meet_other") || [])].join(", ").slice(0, 100);
   }
 
@@ -387,8 +399,7 @@
   /* Puts an entry that wasn't taken back into the form. It stays in the list until it is registered again. */
   async function open(key) {
     if (!isEmpty()) { toast(page.busy); return; }
-    const untried = (entry) => entry.state === "waiting" && !entry.tries;
-    const entry = await change(key, (it) => it.state === "refused" || untried(it), (it) => ({ state: "refused", reason: it.reason || page.held }));
+    const entry = await change(key, isFree, (it) => ({ state: "refused", reason: it.reason || page.held }));
     if (!entry) return;
     clear();
     fill(entry.values);
@@ -402,7 +413,7 @@
     if (!event.target.closest("[data-discard]")) return;
     const { key } = one("#discard").dataset;
     one("#discard").close();
-    await forget(key);
+    if (await change(key, isFree, () => ({ state: "refused" }))) await forget(key); // unless it was sent meanwhile
     if (mending?.key === key) clear();
     changed();
   });
@@ -449,8 +460,7 @@
     const detector = new BarcodeDetector({ formats: ["qr_code"] });
     say("");
     video.hidden = true;
-    scanner.showModal();
-    placeToasts();
+    openDialog(scanner);
     try {
       stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
       if (!scanner.open) { stop(); return; }
@@ -506,7 +516,7 @@
     addEventListener("online", send);
     addEventListener("offline", () => { connection = "offline"; show(); });
     document.addEventListener("visibilitychange", () => { if (!document.hidden) { turnToToday(); send(); } });
-    if (others) others.onmessage = show;
+    if (others) others.onmessage = ({ data }) => { if (data === "greeted" && ["signedOut", "blocked"].includes(connection)) send(); else show(); };
     navigator.serviceWorker?.register(page.worker).catch(() => {}); // without it the page still works while it is open
     await show();
     send();

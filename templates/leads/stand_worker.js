@@ -1,9 +1,9 @@
-/* The service worker of one event's stand: opens the page without a network. What is typed there is kept and sent by the
+{% load l10n %}/* The service worker of one event's stand: opens the page without a network. What is typed there is kept and sent by the
    page itself (static/leadflow/stand.js). Kept are the page as it is for nobody, its styles and its scripts. */
 "use strict";
 
 const VERSION = "{{ version }}";
-const CACHE = "stand-{{ pk }}-{{ version }}";
+const CACHE = "stand-{{ pk|unlocalize }}-{{ version }}";
 const PAGE = "{% url 'leads:stand' pk %}";
 const SHELL = "{% url 'leads:stand_shell' pk %}";
 const FILES = [{% for file in files %}"{{ file }}"{% if not forloop.last %}, {% endif %}{% endfor %}];
@@ -27,7 +27,7 @@ self.addEventListener("install", (event) => {
 
 self.addEventListener("activate", (event) => {
   event.waitUntil((async () => {
-    const old = (await caches.keys()).filter((name) => name.startsWith("stand-{{ pk }}-") && name !== CACHE);
+    const old = (await caches.keys()).filter((name) => name.startsWith("stand-{{ pk|unlocalize }}-") && name !== CACHE);
     await Promise.all(old.map((name) => caches.delete(name)));
     await self.clients.claim();
   })());

@@ -13,6 +13,7 @@ from django.utils import timezone
 from leads import consents, timeline
 from leads.models import ConsentText, Lead, LeadEvent
 from leads.models.consents import Purpose
+from pipeline import transitions
 from tests import factories
 from tests.factories import NOON, days
 
@@ -225,3 +226,79 @@ def test_meeting_times_are_there_for_the_days_to_come(as_user, mia, event):
     times = page.context["times"]
     assert len(times) == 31
     assert len(times[(timezone.localdate() + days(30)).isoformat()]) == 5
+
+
+# --- The event's questionnaire ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asked(event):
+    return factories.a_questionnaire(
+        {"key": "staff", "kind": "number", "text_en": "How many shops?", "is_required": True},
+        {"key": "till", "kind": "yes_no", "text_en": "A till of your own?"},
+        {"key": "who", "kind": "text", "text_en": "Your name?", "contact_field": "name", "decides": "field"},
+        campaign=event,
+    )
+
+
+def test_the_events_questions_are_asked_at_the_stand_and_none_must_be_answered(as_user, mia, event, asked):
+    browser = as_user(mia)
+    for address in ("stand/", "stand/shell/"):
+        page = browser.get(f"/campaigns/{event.pk}/{address}").content.decode()
+        assert "How many shops?" in page
+        assert "Your name?" not in page  # the form asks that already
+    send(browser, event, questionnaire=str(asked.pk))
+    assert not Lead.objects.get().submissions.exists()
+
+
+def test_answers_given_without_a_network_join_the_lead_once(as_user, mia, event, asked):
+    key = str(uuid.uuid4())
+    typed = {"submission_key": key, "questionnaire": str(asked.pk), "q-staff": "12", "waited": "3600"}
+    for _time in range(2):
+        assert send(as_user(mia), event, **typed).status_code == 200
+    lead = Lead.objects.get()
+    submission = lead.submissions.get()
+    assert (submission.via, submission.submitted_by, submission.version) == ("stand", mia, asked)
+    assert submission.submitted_at == lead.registered_at
+    assert [(row.question.key, row.number) for row in submission.answers.all()] == [("staff", 12)]
+
+
+def test_answers_belong_to_the_version_that_was_on_the_page(as_user, mia, event, asked):
+    questionnaire = asked.questionnaire
+    newer = questionnaire.versions.create(number=2, published_at=timezone.now())
+    newer.questions.create(key="other", text_en="Something else?")
+    send(as_user(mia), event, questionnaire=str(asked.pk), **{"q-till": "no"})
+    assert Lead.objects.get().submissions.get().version == asked
+
+
+@pytest.mark.parametrize("version", ["", "999999", "x", "9" * 40])
+def test_a_version_that_is_not_the_events_is_read_as_todays(as_user, mia, event, asked, version):
+    send(as_user(mia), event, questionnaire=version, **{"q-staff": "3"})
+    assert Lead.objects.get().submissions.get().version == asked
+
+
+def test_an_answer_that_cannot_be_read_refuses_the_entry_whole(as_user, mia, event, asked):
+    typed = {"questionnaire": str(asked.pk), "q-staff": "many", "q-till": "perhaps"}
+    answer = send(as_user(mia), event, **typed)
+    assert answer.status_code == 422
+    assert set(answer.json()["errors"]) == {"q-staff", "q-till"}
+    assert not Lead.objects.exists()
+
+
+def test_answers_are_taken_from_a_page_without_a_script_too(as_user, mia, event, asked):
+    typed = {"name": "Anna", "submission_key": str(uuid.uuid4()), "met_on": timezone.localdate().isoformat()}
+    browser, address = as_user(mia), f"/campaigns/{event.pk}/stand/"
+    refused = browser.post(address, typed | {"questionnaire": str(asked.pk), "q-staff": "many"})
+    assert refused.status_code == 422
+    assert 'value="many"' in refused.content.decode()
+    browser.post(address, typed | {"questionnaire": str(asked.pk), "q-staff": "4"})
+    assert Lead.objects.get().submissions.get().answers.get().number == 4
+
+
+def test_answers_to_a_lead_that_was_removed_meanwhile_are_refused_with_the_reason(as_user, mia, event, asked):
+    key = str(uuid.uuid4())
+    send(as_user(mia), event, submission_key=key)
+    transitions.remove(Lead.objects.get(), factories.reason("removal"), by=mia, at=timezone.now())
+    answer = send(as_user(mia), event, submission_key=key, **{"q-staff": "3"})
+    assert answer.status_code == 422
+    assert "removed" in answer.json()["errors"]["__all__"][0]
