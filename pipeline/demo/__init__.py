@@ -16,6 +16,7 @@ from pipeline.demo.company import CAST, DOMAIN, PASSWORD, found
 from pipeline.demo.partners import add_partners
 from pipeline.demo.questionnaires import add_questionnaires
 from pipeline.demo.story import Tables, Teller
+from pipeline.demo.suspects import add_suspects
 from pipeline.models import Activity, Handoff, Notification, Opportunity, Payment
 
 BATCH = 2_000
@@ -99,6 +100,7 @@ def load_demo(
     after_filling(tables.all())
     add_partners(company, rng, at)
     add_questionnaires(company, rng, at)
+    add_suspects(at)
 
 
 __all__ = ["PASSWORD", "NotEmpty", "SignIn", "load_demo", "sign_ins"]
