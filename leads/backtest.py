@@ -31,7 +31,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from django.db.models import F, Max, Q
+from django.db.models import F, Q, Sum
 
 from leads.criteria import Answered, Judgement, by_rule
 from leads.known import Known
@@ -333,8 +333,8 @@ def _past(at: datetime.datetime, row: tuple, answers: dict[int, dict[str, str]])
 
 
 def most_valuable(leads: LeadQuerySet, pks: list[int], most: int) -> list[Lead]:
-    """Up to `most` of these leads, the worth most first, each with its `worth` (None where no amount is known)."""
+    """Up to `most` of these leads, the worth most first, each with its `worth`: what was won (None where no amount is known)."""
     # By name, since the deals live above: leads know that there are some, not what they are.
-    worth = Max("opportunities__amount")
+    worth = Sum("opportunities__amount", filter=Q(opportunities__won_at__isnull=False))
     found = leads.filter(pk__in=pks).annotate(worth=worth).order_by(F("worth").desc(nulls_last=True), "-pk")
     return list(found.for_list()[:most])
