@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from leads.models import Answer, Option, Question, Questionnaire, Stage, Submission
+from leads.models import Answer, Option, Question, Questionnaire, Submission
 
 LATEST_TEXTS = 5
 ABOUT_BINS = 8
@@ -54,8 +54,7 @@ class Result:
 
 def counted(questionnaire: Questionnaire, *, version: int | None = None, via: str = "") -> models.QuerySet[Submission]:
     """The submissions that count, of one version or one way of filling in where these are given."""
-    found = Submission.objects.filter(version__questionnaire=questionnaire, verdict=Submission.Verdict.GENUINE)
-    found = found.exclude(Q(lead__stage=Stage.REMOVED) & Q(lead__handed_over_at__isnull=True))
+    found: models.QuerySet[Submission] = Submission.objects.counted().filter(version__questionnaire=questionnaire)
     if version is not None:
         found = found.filter(version__number=version)
     return found.filter(via=via) if via else found

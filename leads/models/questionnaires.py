@@ -13,7 +13,7 @@ from accounts.models import User
 from leads.models.campaigns import Campaign
 from leads.models.catalogue import Product
 from leads.models.consents import ConsentText, in_language
-from leads.models.leads import Lead
+from leads.models.leads import Lead, Stage
 from leads.normalise import validate_text
 
 
@@ -27,18 +27,16 @@ class QuestionnaireQuerySet(models.QuerySet["Questionnaire"]):
         return self if user.is_active else self.none()
 
     def with_state(self) -> "QuestionnaireQuerySet":
-        """Adds `published_number` (None: never published), `has_draft`, and `answer_count` of genuine submissions."""
+        """Adds `published_number` (None: never published), `has_draft`, and `answer_count` of counted submissions."""
         versions = QuestionnaireVersion.objects.filter(questionnaire=OuterRef("pk"))
-        genuine = Submission.objects.filter(
-            version__questionnaire=OuterRef("pk"), verdict=Submission.Verdict.GENUINE
-        ).order_by()
+        counted = Submission.objects.counted().filter(version__questionnaire=OuterRef("pk")).order_by()
         return self.annotate(
             published_number=Subquery(
                 versions.filter(published_at__isnull=False).order_by("-number").values("number")[:1]
             ),
             has_draft=Exists(versions.filter(published_at__isnull=True)),
             answer_count=Coalesce(
-                Subquery(genuine.values("version__questionnaire").annotate(number=Count("pk")).values("number")), 0
+                Subquery(counted.values("version__questionnaire").annotate(number=Count("pk")).values("number")), 0
             ),
         )
 
@@ -216,6 +214,11 @@ class Option(models.Model):
 class SubmissionQuerySet(models.QuerySet["Submission"]):
     def visible_to(self, user: User) -> "SubmissionQuerySet":
         return self if user.is_active else self.none()
+
+    def counted(self) -> "SubmissionQuerySet":
+        """What results count: neither spam, nor what came of leads that `LeadQuerySet.counted` leaves out."""
+        left_out = Q(lead__stage=Stage.REMOVED, lead__handed_over_at__isnull=True)
+        return self.filter(verdict=Submission.Verdict.GENUINE).exclude(left_out)
 
     def suspected(self) -> "SubmissionQuerySet":
         """The spam queue: what a person still has to look at."""

@@ -110,8 +110,9 @@ def _initial(request: HttpRequest) -> dict[str, Any]:
 def questionnaire_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """The builder: the questions of the draft, else of the published version; `?version=` shows an earlier one."""
     questionnaire = _questionnaire(request, pk)
-    counted = questionnaire.versions.select_related("published_by").annotate(answers=Count("submissions"))
-    versions = list(counted.order_by("-number")[:50])
+    versions = list(questionnaire.versions.select_related("published_by")[:50])
+    counted = results.counted(questionnaire).order_by().values("version").annotate(number=Count("pk"))
+    answers = dict(counted.values_list("version", "number"))
     version = versions[0]
     if "version" in request.GET:
         number = read_number(request.GET["version"])
@@ -126,13 +127,13 @@ def questionnaire_detail(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "questionnaire": questionnaire,
         "version": version,
-        "versions": versions,
+        "versions": [(each, answers.get(each.pk, 0)) for each in versions],
         "published": published,
         "is_latest": is_latest,
         "rows": _rows(version, problems),
         "problems": [problem for problem in problems if not problem.key],
         "broken_count": sum(problem.is_broken for problem in problems),
-        "answer_count": sum(each.answers for each in versions),
+        "answer_count": sum(answers.values()),
         "kinds": Question.Kind.choices,
         "may_edit": _may_build(request) and is_latest,
         "may_build": _may_build(request),
