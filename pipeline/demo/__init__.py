@@ -13,6 +13,7 @@ from accounts.models import User
 from leads.models import Campaign, Company, Consent, Contact, CriterionAnswer, Lead, LeadEvent
 from pipeline.bulk import Table, Writer, after_filling, set_aside_indexes
 from pipeline.demo.company import CAST, DOMAIN, PASSWORD, found
+from pipeline.demo.criteria import vote_on_the_next
 from pipeline.demo.partners import add_partners
 from pipeline.demo.questionnaires import add_questionnaires
 from pipeline.demo.story import Tables, Teller
@@ -101,6 +102,7 @@ def load_demo(
     add_partners(company, rng, at)
     add_questionnaires(company, rng, at)
     add_suspects(at)
+    vote_on_the_next(company.users, at)
 
 
 __all__ = ["PASSWORD", "NotEmpty", "SignIn", "load_demo", "sign_ins"]

@@ -10,6 +10,7 @@ from leads.models import Campaign, Channel, ConsentText, CriteriaSet, Expense, P
 from leads.models.consents import Purpose
 from leads.normalise import fold
 from pipeline.defaults import create_defaults
+from pipeline.demo.criteria import agree_on_criteria
 from pipeline.models import Agreement
 
 PASSWORD = "leadflow-demo"
@@ -94,11 +95,15 @@ class Company:
     reps: list[User]
     products: list[tuple[Product, int]]
     reasons: dict[Reason.Kind, list[Reason]]
-    criteria_set: CriteriaSet
+    criteria_sets: list[CriteriaSet]  # the newest first
     agreement: Agreement
     today: Campaign
     consent_texts: dict[Purpose, ConsentText]
     calendar: list[Running] = dataclasses.field(default_factory=list)
+
+    def criteria_at(self, at: datetime.datetime) -> CriteriaSet:
+        """The version that a lead is judged by at that moment."""
+        return next(each for each in self.criteria_sets if each.in_force_at and each.in_force_at <= at)
 
 
 def found(rng: random.Random, leads: int, at: datetime.datetime) -> Company:
@@ -111,8 +116,7 @@ def found(rng: random.Random, leads: int, at: datetime.datetime) -> Company:
     users = _hire(organisation, extra_reps=min(40, leads // 5_000))
     products = [(Product.objects.create(name=n, cost_share=share), price) for n, share, price in PRODUCTS]
     reasons = {kind: list(Reason.objects.offered(kind)) for kind in Reason.Kind}
-    criteria_set = CriteriaSet.objects.in_force(at)
-    assert criteria_set is not None
+    criteria_sets = agree_on_criteria(users, products[2][0], at)
     by_role = {role: [user for user in users.values() if user.role == role] for role in Role}
     company = Company(
         organisation,
@@ -122,7 +126,7 @@ def found(rng: random.Random, leads: int, at: datetime.datetime) -> Company:
         by_role[Role.SALES_REP],
         products,
         reasons,
-        criteria_set,
+        criteria_sets,
         Agreement.objects.in_force(at),
         today=Campaign(),
         consent_texts={Purpose(text.purpose): text for text in ConsentText.objects.order_by("version")},

@@ -9,7 +9,7 @@ from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 from accounts.models import User
-from leads.models import Campaign, LeadEvent, Reason, Stage
+from leads.models import Campaign, CriteriaSet, LeadEvent, Reason, Stage
 from leads.models.consents import Purpose
 from leads.models.contacts import search_text
 from leads.models.leads import WITH_SALES
@@ -82,7 +82,6 @@ class Teller:
         self.zone = company.organisation.tzinfo
         self.firms: collections.deque[tuple[int, Firm]] = collections.deque(maxlen=500)
         self.known: collections.deque[tuple[Row, Campaign]] = collections.deque(maxlen=2_000)
-        self.criteria = list(company.criteria_set.criteria.all())
         self.prices = {product.pk: price for product, price in company.products}
         self.cost_shares = {product.pk: product.cost_share or Decimal(0) for product, _price in company.products}
         self.turn = 0
@@ -280,6 +279,7 @@ class Story:
         self.sdr = rng.choice(company.sdrs)
         self.rep = self.sdr  # until the lead is handed over
         self.handoff: Row | None = None
+        self.criteria_set: CriteriaSet | None = None
         self.opportunity: Row | None = None
         self.handoffs: list[Row] = []
         self.contact = self._contact()
@@ -448,30 +448,37 @@ class Story:
     def judge(self, *, good: bool) -> None:
         """Answers to the criteria: all that are needed, or no to one that is required."""
         rng = self.teller.rng
-        self.lead["criteria_set_id"] = self.teller.company.criteria_set.pk
+        criteria_set = self._judged_by()
+        asked = [criterion for criterion in criteria_set.criteria.all() if not criterion.rule]
         if good:
             # Every required one, and weighted ones until the threshold is surely reached.
             points, answers = 0, []
-            for criterion in self.teller.criteria:
-                if criterion.is_required or points < self.teller.company.criteria_set.threshold:
+            for criterion in asked:
+                if criterion.is_required or points < criteria_set.threshold:
                     answers.append((criterion.key, "yes"))
                     points += 0 if criterion.is_required else criterion.weight
                 elif self.teller.happens(0.4):
                     answers.append((criterion.key, rng.choice(("yes", "no"))))
         else:
-            answers = [(rng.choice(self.teller.criteria).key, "no")]
+            answers = [(rng.choice(asked).key, "no")]
         for key, value in answers:
             self.tables.answer.new(
                 lead_id=self.lead["id"], key=key, value=value, answered_by_id=self.sdr.pk, answered_at=self.at
             )
             self._event(Kind.CRITERION, self.sdr, key=key, value=value)
 
+    def _judged_by(self) -> CriteriaSet:
+        """The version that the lead keeps since it was first judged."""
+        if self.criteria_set is None:
+            self.criteria_set = self.teller.company.criteria_at(self.at)
+            self.lead["criteria_set_id"] = self.criteria_set.pk
+        return self.criteria_set
+
     def qualify(self) -> None:
-        version = self.teller.company.criteria_set.version
-        self._move(Stage.QUALIFIED, Kind.QUALIFIED, self.sdr, criteria_version=version)
+        self._move(Stage.QUALIFIED, Kind.QUALIFIED, self.sdr, criteria_version=self._judged_by().version)
 
     def keep_warm(self) -> None:
-        self.lead["criteria_set_id"] = self.teller.company.criteria_set.pk
+        self._judged_by()
         self._move(Stage.WARM, Kind.WARM, self.sdr)
 
     def remove(self) -> None:

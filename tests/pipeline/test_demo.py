@@ -9,7 +9,7 @@ from django.db.models import F, Min, Q, Sum
 
 from accounts.models import Role, User
 from leads import criteria, questionnaires
-from leads.models import Answer, Campaign, Contact, Lead, LeadEvent, Questionnaire, Stage, Submission
+from leads.models import Answer, Approval, Campaign, Contact, CriteriaSet, Lead, LeadEvent, Questionnaire, Stage, Submission
 from leads.models.leads import WITH_SALES
 from pipeline import demo
 from pipeline.models import Activity, Handoff, Notification, Opportunity
@@ -158,3 +158,16 @@ def test_production_refuses_demo_data(db, settings):
     with pytest.raises(CommandError, match="production"):
         call_command("load_demo", leads=100)
     assert not Lead.objects.exists()
+
+
+def test_a_vote_on_the_criteria_waits_for_the_general_director(company):  # L6
+    asked = Approval.objects.get(decision="", round__ended_at=None)
+    assert asked.person.name == "Vera"
+    versions = CriteriaSet.objects.filter(product=None, in_force_at__lte=NOON)
+    assert versions.count() == 3
+    assert set(versions.values_list("pk", flat=True)) == set(
+        Lead.objects.exclude(criteria_set=None).values_list("criteria_set", flat=True)
+    )
+    coming = CriteriaSet.objects.get(product__isnull=False)
+    assert coming.in_force_at > NOON
+    assert coming.criteria.exclude(rule={}).exists()
