@@ -146,7 +146,7 @@ def rejudge(lead: Lead, *, by: User | None, at: datetime.datetime) -> tuple[Lead
     return before, after
 
 
-MOST_AT_ONCE = 200  # leads judged again in one request
+MOST_AT_ONCE = 50  # leads judged again in one request
 
 
 def judged_before(version: CriteriaSet, *, at: datetime.datetime) -> list[Lead]:

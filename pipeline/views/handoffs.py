@@ -122,10 +122,12 @@ def handoff_detail(request: HttpRequest, pk: int) -> HttpResponse:
     handoffs = Handoff.objects.visible_to(request.user).for_list().select_related("handed_over_by", "decided_by")
     handoff = get_object_or_404(handoffs, pk=pk)
     now = timezone.now()
+    judgement = criteria.judge(handoff.lead, at=now)
     context = {
         "row": as_row(handoff, request.user),
         "outcomes": Activity.OUTCOMES,
-        "judgement": criteria.judge(handoff.lead, at=now),
+        "judgement": judgement,
+        "criteria_rows": criteria.explained(judgement),
         "other_products": handoff.lead.other_products.all(),
         "activities": handoff.lead.activities.select_related("by").order_by("-at", "-pk")[:20],
         "opportunity": handoff.lead.opportunities.order_by("-pk").first() if not handoff.is_pending else None,
