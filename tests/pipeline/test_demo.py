@@ -9,7 +9,18 @@ from django.db.models import F, Min, Q, Sum
 
 from accounts.models import Role, User
 from leads import criteria, questionnaires
-from leads.models import Answer, Approval, Campaign, Contact, CriteriaSet, Lead, LeadEvent, Questionnaire, Stage, Submission
+from leads.models import (
+    Answer,
+    Approval,
+    Campaign,
+    Contact,
+    CriteriaSet,
+    Lead,
+    LeadEvent,
+    Questionnaire,
+    Stage,
+    Submission,
+)
 from leads.models.leads import WITH_SALES
 from pipeline import demo
 from pipeline.models import Activity, Handoff, Notification, Opportunity
