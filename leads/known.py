@@ -12,8 +12,6 @@ from django.utils.translation import gettext_lazy as _
 from leads.comparisons import Kind
 from leads.models import Answer, CriterionAnswer, Lead
 
-MOST_ANSWERS = 400  # of one lead, in one judgement
-
 
 @dataclasses.dataclass(frozen=True)
 class Field:
@@ -70,10 +68,7 @@ class Known:
 
 def of_lead(lead: Lead) -> Known:
     """Everything known now. Of a question answered twice the later answer counts."""
-    known = Known(fields={field.name: field.read(lead) for field in FIELDS.values()})
-    known.fields.update(answered(Answer.objects.filter(submission__lead=lead)))
-    known.answers = dict(CriterionAnswer.objects.filter(lead=lead).values_list("key", "value"))
-    return known
+    return of_leads([lead])[lead.pk]
 
 
 def of_leads(leads: Iterable[Lead]) -> dict[int, Known]:
@@ -91,12 +86,9 @@ def of_leads(leads: Iterable[Lead]) -> dict[int, Known]:
 
 
 def answered(answers: Iterable[Answer]) -> dict[str, object]:
-    """Answers by field name, JSON-ready; several options of one submission make a list."""
-    rows = answers
-    if hasattr(answers, "select_related"):
-        rows = answers.select_related("question", "option", "submission").order_by("submission__submitted_at", "pk")
+    """Answers, oldest first, by field name and JSON-ready; several options of one submission make a list."""
     found: dict[str, tuple[int, object]] = {}
-    for answer in list(rows)[:MOST_ANSWERS]:
+    for answer in answers:
         name, value = f"{ANSWER}{answer.question.key}", answer.value
         if answer.option_id is not None:
             before = found.get(name)
