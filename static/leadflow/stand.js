@@ -102,7 +102,6 @@
 
     const state = one(".stand-state");
     state.textContent = words(count || (how || connection ? "" : page.allSent), how, connection === "signedOut" && !waiting ? page.signedOut : "");
-    state.hidden = false;
     state.classList.toggle("is-waiting", here.length > 0 || Boolean(connection && connection !== "sending"));
 
     one("[data-queue-count]").textContent = count;
@@ -118,6 +117,7 @@
     const pages = [...new Map(every.map((entry) => [entry.page, { url: entry.page, name: entry.eventName }])).values()];
     if (pages.length) localStorage.setItem("stand-waiting", JSON.stringify(pages)); else localStorage.removeItem("stand-waiting");
     queue.hidden = !here.length && notice.hidden && other.hidden;
+    if (queue.hidden) state.removeAttribute("href"); else state.href = "#queue";
     if (mend) one("details", queue).open = true;
   }
 
