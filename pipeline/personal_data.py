@@ -172,6 +172,9 @@ HOLDINGS = (
 )
 
 
+_OWN = {holding.model for holding in HOLDINGS}
+
+
 # --- What is known ---------------------------------------------------------------------------------------------------
 
 
@@ -291,7 +294,7 @@ def _in_words(value: Any) -> str:
         case {"id": _id, "name": str(name), **others} if not others:
             return name
         case dict():
-            return "\n".join(f"{name}: {_in_words(each)}" for name, each in value.items())
+            return "\n".join(f"{name}: {_in_words(each)}" for name, each in value.items() if each not in ("", [], {}))
         case list() | tuple():
             return ", ".join(map(_in_words, value))
     return "—" if value is None else str(value)
@@ -338,8 +341,10 @@ def _value(row: models.Model, field: models.Field) -> Any:
         return [str(each) for each in getattr(row, field.name).all()]
     if field.many_to_one:
         other = getattr(row, field.name)
-        own = {holding.model for holding in HOLDINGS}
-        return None if other is None else other.pk if type(other) in own else {"id": other.pk, "name": str(other)}
+        if other is None:
+            return None
+        is_named = "__str__" in vars(type(other)) and type(other) not in _OWN
+        return {"id": other.pk, "name": str(other)} if is_named else other.pk
     value = getattr(row, field.name)
     return value if field.name == "id" or not field.choices else getattr(row, f"get_{field.name}_display")()
 

@@ -15,6 +15,7 @@ from pipeline.bulk import Table, Writer, after_filling, set_aside_indexes
 from pipeline.demo.company import CAST, DOMAIN, PASSWORD, found
 from pipeline.demo.criteria import vote_on_the_next
 from pipeline.demo.partners import add_partners
+from pipeline.demo.personal import add_personal_data
 from pipeline.demo.questionnaires import add_questionnaires
 from pipeline.demo.story import Tables, Teller
 from pipeline.demo.suspects import add_suspects
@@ -103,6 +104,7 @@ def load_demo(
     add_questionnaires(company, rng, at)
     add_suspects(at)
     vote_on_the_next(company.users, at)
+    add_personal_data(company, at)
 
 
 __all__ = ["PASSWORD", "NotEmpty", "SignIn", "load_demo", "sign_ins"]
