@@ -19,6 +19,7 @@ from accounts.models import Organisation, User
 from leads import consents as agreements
 from leads.comparisons import holds
 from leads.forms.answers import AnswerForm, in_words, person_of
+from leads.known import ANSWER, of_lead
 from leads.models import (
     Answer,
     Company,
@@ -37,7 +38,17 @@ from leads.models import (
 from leads.normalise import fold, normalise_email, normalise_phone
 from leads.registration import Person, fill_in, register_lead
 
-__all__ = ["AnswerForm", "NotNow", "Said", "decide", "latest_answers", "submit", "texts_in_force", "told"]
+__all__ = [
+    "AnswerForm",
+    "NotNow",
+    "Said",
+    "answered_before",
+    "decide",
+    "latest_answers",
+    "submit",
+    "texts_in_force",
+    "told",
+]
 
 Verdict = Submission.Verdict
 LEAD_FIELDS = {"preferred_meeting_time": 200, "agreed": 500, "note": 5000}  # and how long they may be
@@ -150,6 +161,17 @@ def given(submission: Submission) -> dict[str, Any]:
         else:
             answers[row.question.key] = row.value
     return answers
+
+
+def answered_before(lead: Lead, version: QuestionnaireVersion) -> dict[str, Any]:
+    """What the lead answered to the questions of `version`, in it or in an earlier one, by question key."""
+    answered = {
+        name.removeprefix(ANSWER): value
+        for name, value in of_lead(lead).fields.items()
+        if name.startswith(ANSWER) and value not in (None, "", [])
+    }
+    keys = set(version.questions.values_list("key", flat=True))
+    return {key: value for key, value in answered.items() if key in keys}
 
 
 @dataclasses.dataclass(frozen=True)

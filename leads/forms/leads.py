@@ -149,7 +149,7 @@ class LeadFilter(FilterForm):
         return self._narrow_to_responses(self._narrow_to_stages(leads))
 
     def _narrow_to_responses(self, leads: LeadQuerySet) -> LeadQuerySet:
-        wanted, zone, now = self.cleaned_data, Organisation.current().tzinfo, timezone.now()
+        wanted, now = self.cleaned_data, timezone.now()
         match wanted["response"]:
             case "overdue":
                 leads = leads.untouched(now)
@@ -161,10 +161,8 @@ class LeadFilter(FilterForm):
                 leads = leads.filter(response_due_at__lte=now)
         if wanted["response"] == "kept":
             leads = leads.filter(RESPONSE_KEPT)
-        if wanted["due_from"]:
-            leads = leads.filter(response_due_at__gte=_midnight(wanted["due_from"], zone))
-        if wanted["due_to"]:
-            leads = leads.filter(response_due_at__lt=_midnight(wanted["due_to"] + datetime.timedelta(days=1), zone))
+        if wanted["due_from"] or wanted["due_to"]:
+            leads = self._between(leads, "response_due_at", wanted["due_from"], wanted["due_to"])
         return leads
 
     def _narrow_to_stages(self, leads: LeadQuerySet) -> LeadQuerySet:

@@ -96,6 +96,15 @@ class Questionnaire(models.Model):
         return self.versions.filter(published_at__isnull=True).first()
 
 
+class QuestionnaireVersionQuerySet(models.QuerySet["QuestionnaireVersion"]):
+    def brief_of(self, lead: Lead) -> "QuestionnaireVersion | None":
+        """The brief that is asked of this lead: its product's own, else the general one; the latest published."""
+        briefs = self.filter(questionnaire__kind=Questionnaire.Kind.BRIEF, published_at__isnull=False)
+        briefs = briefs.filter(Q(questionnaire__product=None) | Q(questionnaire__product=lead.product_id))
+        own_first = models.F("questionnaire__product").asc(nulls_last=True)
+        return briefs.select_related("questionnaire").order_by(own_first, "-published_at", "-number").first()
+
+
 class QuestionnaireVersion(models.Model):
     """The questions as they stand. Never changed once published: an edit makes the next version."""
 
@@ -118,6 +127,8 @@ class QuestionnaireVersion(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+
+    objects = QuestionnaireVersionQuerySet.as_manager()
 
     class Meta:
         ordering = ["-number"]

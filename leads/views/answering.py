@@ -17,9 +17,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import access
-from leads.answering import NotNow, submit
+from leads.answering import NotNow, answered_before, submit
 from leads.forms.phone import PhoneForm
-from leads.known import ANSWER, of_lead
 from leads.models import Lead, Questionnaire, QuestionnaireVersion, Submission
 from leads.normalise import read_number
 
@@ -62,7 +61,7 @@ def lead_questionnaire(request: HttpRequest, pk: int) -> HttpResponse:
             version,
             contact=lead.contact,
             at=timezone.now(),
-            initial=_known(lead, version) | {"submission_key": uuid.uuid4()},
+            initial=answered_before(lead, version) | {"submission_key": uuid.uuid4()},
         )
     return render(
         request, "leads/lead_questionnaire.html", context | {"form": form}, status=422 if form.errors else 200
@@ -75,17 +74,6 @@ def _offered(lead: Lead) -> Any:
     brief = Q(kind=Questionnaire.Kind.BRIEF) & (Q(product=None) | Q(product=lead.product_id))
     found = Questionnaire.objects.filter(Q(campaign=lead.campaign_id) | brief).filter(Exists(published))
     return found.order_by("-kind", "name", "pk")
-
-
-def _known(lead: Lead, version: QuestionnaireVersion) -> dict[str, Any]:
-    """What was answered before, where it still fits its question."""
-    answered = {
-        name.removeprefix(ANSWER): value
-        for name, value in of_lead(lead).fields.items()
-        if name.startswith(ANSWER) and value not in (None, "", [])
-    }
-    keys = set(version.questions.values_list("key", flat=True))
-    return {key: value for key, value in answered.items() if key in keys}
 
 
 # --- For visitors ----------------------------------------------------------------------------------------------------

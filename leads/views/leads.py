@@ -33,10 +33,11 @@ def lead_list(request: HttpRequest) -> HttpResponse:
     filters = LeadFilter.read(request.GET)
     found = filters.apply(Lead.objects.visible_to(request.user))
     page = keyset_page(found.for_list().defer(*_NOT_LISTED), request.GET, order=filters.order)
-    reached = filters.reached_stage or Stage.NEW
+    reached, now = filters.reached_stage or Stage.NEW, timezone.now()
     context: dict[str, Any] = {
         "page": page,
         "rows": [(lead, getattr(lead, reached.reached_field)) for lead in page.rows],
+        "untouched": {lead.pk for lead in page.rows if lead.is_untouched(now)},
         "reached": reached,
         "may_hand_over": access.may(request.user, access.HAND_OVER_LEADS),
     }

@@ -18,7 +18,7 @@ from pipeline.bulk import Table
 from pipeline.demo.company import Company, Running
 from pipeline.demo.names import NEEDS, Firm, a_firm, a_person
 from pipeline.models import Activity, Handoff, Notification
-from pipeline.sla import Clock
+from pipeline.sla import Clock, after_working_hours, working_seconds
 
 Kind = LeadEvent.Kind
 Row = dict[str, Any]
@@ -231,6 +231,9 @@ class Teller:
                 story.move(stage)
             return story
 
+        def met(age: float) -> Story:
+            return Story(self, self.rng.choice(events), self.now - age * DAY)
+
         def met_today() -> Story:
             return Story(self, self.company.today, self.now - datetime.timedelta(minutes=self.rng.randrange(5, 90)))
 
@@ -256,6 +259,7 @@ class Teller:
             (handed_over, ("Stan", 16.1, None)),
             (handed_over, ("Sonya", 7.9, None)),
             *((qualified, (age,)) for age in (2.1, 1.2, 0.6, 0.1)),
+            *((met, (age,)) for age in (1.2, 1.4, 1.9, 2.3, 3.2, 4.1)),
             *((met_today, ()) for _visitor in range(3)),
         ]
 
@@ -292,6 +296,7 @@ class Story:
             owner_id=self.marketer.pk,
             registered_by_id=self.marketer.pk if is_event else None,
             registered_at=at,
+            response_due_at=after_working_hours(at, company.agreement.response_hours, company.organisation),
             met_on=day,
             note=rng.choice(NEEDS) if teller.happens(0.4) else "",
             agreed=AGREED[self.contact["id"] % len(AGREED)] if is_event else "",
@@ -438,11 +443,17 @@ class Story:
                 self.attempt(self.sdr)
                 return False
         self._activity(self.sdr, REACHED)
+        self.lead["response_seconds"] = self._working_seconds()
         self._move(Stage.CONTACTED, Kind.CONTACTED, self.sdr)
         return True
 
+    def _working_seconds(self) -> int:
+        """Of working time since the lead was registered."""
+        return working_seconds(self.lead["registered_at"], self.at, self.teller.company.organisation)
+
     def brief(self) -> None:
         self.lead["brief"] = self.teller.rng.choice(NEEDS)
+        self.lead["brief_seconds"] = self._working_seconds()
         self._move(Stage.BRIEFED, Kind.BRIEFED, self.sdr)
 
     def judge(self, *, good: bool) -> None:
@@ -615,6 +626,11 @@ class Story:
                     self._event(Kind.OVERDUE, None, handoff=handoff["id"], told=[self.rep.name], **facts)
                 passed = [level for level, offset in offsets.items() if due + offset < (stopped or now)]
                 handoff[f"{clock.value}_alert"] = max(passed, default=Handoff.Alert.NONE.value)
+        untouched_at = self.lead["response_due_at"]
+        if untouched_at < now and self.lead["stage"] == Stage.NEW.value:
+            self.at = self.lead["response_flagged_at"] = untouched_at
+            self._event(Kind.UNTOUCHED, None, told=[self.marketer.name], due_at=untouched_at.isoformat())
+            self._notify(Notification.Kind.UNTOUCHED, self.marketer, due_at=untouched_at.isoformat())
         cold_at = self.lead["cold_at"]
         if cold_at is not None and cold_at <= now and self.lead["stage"] in WITH_SALES:
             self.at = cold_at

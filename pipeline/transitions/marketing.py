@@ -58,6 +58,16 @@ def record_brief(lead: Lead, brief: str, *, by: User | None, at: datetime.dateti
 
 
 @transaction.atomic
+def complete_brief(lead: Lead, *, by: User | None, at: datetime.datetime) -> None:
+    """The questions of the brief are answered: an unqualified lead becomes “briefed”, any other stays where it is."""
+    require(by, access.QUALIFY_LEADS, _("Only marketing fills in the brief."))
+    lead = lock(lead)
+    if lead.stage in MOVES[Stage.BRIEFED]:
+        response.note_brief(lead, at)
+        move(lead, Stage.BRIEFED, Kind.BRIEFED, by=by, at=at)
+
+
+@transaction.atomic
 def qualify(lead: Lead, *, by: User | None, at: datetime.datetime) -> None:
     """The lead meets the criteria in force: it becomes an MQL and remembers that version."""
     require(by, access.QUALIFY_LEADS, _("Only marketing qualifies leads."))

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -19,7 +19,9 @@ from accounts.access import NotAllowed
 from accounts.keyset import count_up_to, keyset_page
 from accounts.models import Organisation
 from leads import criteria
-from leads.models import CriterionAnswer, Lead, LeadEvent, Stage
+from leads.answering import NotNow, answered_before, submit
+from leads.forms.phone import PhoneForm
+from leads.models import CriterionAnswer, Lead, LeadEvent, QuestionnaireVersion, Stage, Submission
 from pipeline import response, transitions
 from pipeline.desk import TO_CALL, Queue, attempts, call_back_times, just_called, next_lead, retry_at
 from pipeline.forms import CallForm, DeskFilter, DeskStep
@@ -126,18 +128,29 @@ def desk_sheet(request: HttpRequest, pk: int) -> HttpResponse:
         retries={each.value: str(each.label) for each in (retry, *times)}.items(),
         initial={"brief": lead.brief, "retry_at": retry.value, "submission_key": uuid.uuid4()},
     )
-    if request.method == "POST" and form.is_valid():
+    version = QuestionnaireVersion.objects.brief_of(lead)
+    brief = _brief_form(request, lead, version, now) if version else None
+    # An untouched brief may have required questions: nobody was there to answer them.
+    is_brief_right = brief is None or not brief.is_bound or _may_be_kept(brief)
+    if request.method == "POST" and form.is_valid() and is_brief_right:
         with explained(request, form):
             try:
-                activity = _record(request, lead, form)
+                activity = _record(request, lead, form, brief)
             except NotAllowed as refusal:  # the role may; it is the lead that somebody handed over during the call
                 raise TransitionError(_("Sales has this lead now. %(why)s") % {"why": refusal}) from refusal
-            return _answer_call(request, lead, activity, filters, can_undo=not form.new_brief)
+            return _answer_call(
+                request, lead, activity, filters, can_undo=not (form.new_brief or (brief and brief.is_touched))
+            )
         lead = _lead(request, pk)  # as it is now: perhaps somebody else was faster
     activities = list(lead.activities.select_related("by").order_by("-at", "-pk")[:LATEST])
     context = {
         "lead": lead,
         "form": form,
+        "brief": brief,
+        "version": version,
+        "is_brief_open": bool(
+            brief and (brief.initial.keys() - {"submission_key"} or (brief.is_bound and brief.errors))
+        ),
         "filters": filters,
         "desk_url": reverse("pipeline:desk") + filters.address,
         "clock": response.clock(lead, now, organisation=organisation),
@@ -148,11 +161,21 @@ def desk_sheet(request: HttpRequest, pk: int) -> HttpResponse:
         "other_products": lead.other_products.all(),
         **_criteria(request, lead),
     }
-    return render(request, "pipeline/desk_sheet.html", context, status=422 if form.errors else 200)
+    return render(request, "pipeline/desk_sheet.html", context, status=422 if request.method == "POST" else 200)
+
+
+def _brief_form(request: HttpRequest, lead: Lead, version: QuestionnaireVersion, now: datetime.datetime) -> PhoneForm:
+    """The brief's questions, filled with what was answered before. It is sent with the call and shares its key."""
+    sent = request.POST if request.method == "POST" else None
+    return PhoneForm(version, sent, contact=lead.contact, at=now, initial=answered_before(lead, version))
+
+
+def _may_be_kept(brief: PhoneForm) -> bool:
+    return brief.is_valid() or brief.is_half_filled or not brief.is_touched
 
 
 @transaction.atomic
-def _record(request: HttpRequest, lead: Lead, form: CallForm) -> Activity:
+def _record(request: HttpRequest, lead: Lead, form: CallForm, brief: PhoneForm | None) -> Activity:
     """The call, then what was learned in it: the first contact comes before the brief."""
     now, typed = timezone.now(), form.cleaned_data
     activity = transitions.log_activity(
@@ -167,6 +190,23 @@ def _record(request: HttpRequest, lead: Lead, form: CallForm) -> Activity:
     )
     if form.new_brief:
         transitions.record_brief(lead, form.new_brief, by=request.user, at=now, seen=form.seen_brief)
+    if brief is not None and brief.is_touched:
+        try:
+            submit(
+                brief.version,
+                brief.answers,
+                via=Submission.Via.PHONE,
+                at=now,
+                by=request.user,
+                lead=lead,
+                submission_key=typed["submission_key"],
+                consents=brief.agreed_to,
+                language=translation.get_language(),
+            )
+        except NotNow as refusal:
+            raise TransitionError(str(refusal)) from refusal
+        if not brief.errors:
+            transitions.complete_brief(lead, by=request.user, at=now)
     return activity
 
 

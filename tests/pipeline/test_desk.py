@@ -9,12 +9,22 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Organisation
-from leads.models import Lead, Stage
+from leads.models import Lead, Questionnaire, QuestionnaireVersion, Stage
 from pipeline import transitions
 from pipeline.desk import Queue, call_back_times, next_lead, queue_of, retry_at
 from pipeline.models import Activity, Task
 from pipeline.todo import open_task
-from tests.factories import NOON, CampaignFactory, ProductFactory, a_handoff, a_lead, days, meet_criteria, reason
+from tests.factories import (
+    NOON,
+    CampaignFactory,
+    ProductFactory,
+    a_handoff,
+    a_lead,
+    a_questionnaire,
+    days,
+    meet_criteria,
+    reason,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -411,3 +421,81 @@ def test_somebody_elses_task_is_left_alone_with_a_word(as_user, mia, dan, sam):
     page = as_user(sam).post(url("task_done", task.pk), follow=True).content.decode()
     assert "Dan&#x27;s task" in page
     assert Task.objects.get().done_at is None
+
+
+# --- The brief as a questionnaire ------------------------------------------------------------------------------------
+
+
+def a_brief() -> QuestionnaireVersion:
+    version = a_questionnaire(
+        {
+            "key": "solve",
+            "kind": "yes_no",
+            "criterion_key": "need",
+            "criterion_rule": {"comparison": "is", "value": True},
+        },
+        {"key": "sum", "kind": "number", "is_required": True},
+        kind="brief",
+        is_open=False,
+    )
+    version.script = "Say who you are"
+    version.save()
+    return version
+
+
+def test_the_brief_filled_in_during_the_call_decides_criteria_and_moves_the_lead(as_user, mia, dan):  # L8
+    a_brief()
+    lead, client = a_lead(by=mia), as_user(dan)
+    assert "Say who you are" in client.get(url("desk_sheet", lead.pk)).content.decode()
+    client.post(url("desk_sheet", lead.pk), sent("reached", **{"q-solve": "yes", "q-sum": "5000"}))
+    lead = fresh(lead)
+    assert lead.stage == Stage.BRIEFED
+    assert lead.contacted_at <= lead.briefed_at
+    assert lead.answers.get(key="need").value == "yes"
+    submission = lead.submissions.get()
+    assert (submission.via, submission.submitted_by) == ("phone", dan)
+    # Seen again unchanged, it is not answered again.
+    client.post(url("desk_sheet", lead.pk), sent("reached", **{"q-solve": "yes", "q-sum": "5000"}))
+    assert lead.submissions.count() == 1
+
+
+def test_a_half_filled_brief_is_kept_and_a_later_call_completes_it(as_user, mia, dan):  # L8
+    a_brief()
+    lead, client = a_lead(by=mia), as_user(dan)
+    moment = (timezone.now() + days(2)).isoformat(timespec="minutes")
+    client.post(url("desk_sheet", lead.pk), sent(f"call_back@{moment}", **{"q-solve": "yes"}))
+    assert (fresh(lead).stage, lead.submissions.count()) == (Stage.CONTACTED, 1)
+    assert client.get(url("desk_sheet", lead.pk)).context["brief"].initial["q-solve"] == "yes"
+    client.post(url("desk_sheet", lead.pk), sent("reached", **{"q-solve": "yes", "q-sum": "7"}))
+    assert fresh(lead).stage == Stage.BRIEFED
+
+
+def test_where_nobody_answered_the_brief_asks_for_nothing(as_user, mia, dan):
+    a_brief()
+    lead = a_lead(by=mia)
+    response = as_user(dan).post(url("desk_sheet", lead.pk), sent("no_answer", retry_at=""))
+    assert response.status_code == 302
+    assert not lead.submissions.exists()
+
+
+def test_a_wrong_answer_in_the_brief_saves_nothing_and_keeps_what_was_typed(as_user, mia, dan):
+    a_brief()
+    lead = a_lead(by=mia)
+    response = as_user(dan).post(url("desk_sheet", lead.pk), sent("reached", note="Likes tea", **{"q-sum": "much"}))
+    assert response.status_code == 422
+    page = response.content.decode()
+    assert "Nothing is saved yet" in page
+    assert "Likes tea" in page
+    assert not lead.activities.exists()
+
+
+def test_a_products_own_brief_is_asked_before_the_general_one(mia):  # L6
+    product = ProductFactory()
+    general = QuestionnaireVersion.objects.brief_of(a_lead(by=mia, product=product))
+    own = QuestionnaireVersion.objects.create(
+        questionnaire=Questionnaire.objects.create(kind="brief", name="Training", product=product),
+        number=1,
+        published_at=NOON,
+    )
+    assert QuestionnaireVersion.objects.brief_of(a_lead(by=mia, product=product)) == own
+    assert QuestionnaireVersion.objects.brief_of(a_lead(by=mia, product=ProductFactory())) == general
