@@ -15,6 +15,7 @@ from pipeline.bulk import Table, Writer, after_filling, set_aside_indexes
 from pipeline.demo.company import CAST, DOMAIN, PASSWORD, found
 from pipeline.demo.criteria import vote_on_the_next
 from pipeline.demo.desk import add_calls
+from pipeline.demo.nurture import add_nurture
 from pipeline.demo.partners import add_partners
 from pipeline.demo.personal import add_personal_data
 from pipeline.demo.questionnaires import add_questionnaires
@@ -107,6 +108,7 @@ def load_demo(
     vote_on_the_next(company.users, at)
     add_personal_data(company, at)
     add_calls(company, rng, at)
+    add_nurture(company, at)
 
 
 __all__ = ["PASSWORD", "NotEmpty", "SignIn", "load_demo", "sign_ins"]

@@ -119,7 +119,7 @@ def plan_detail(request: HttpRequest, pk: int) -> HttpResponse:
         return render(request, "nurture/plan_detail.html#people", context)
     results = plans.results(plan)
     steps = [
-        {"step": step, "icon": KIND_ICONS[NurtureStep.Kind(step.kind)], **_counts(results.get(step.pk, NOT_YET))}
+        {"step": step, "icon": KIND_ICONS[NurtureStep.Kind(step.kind)], **_counts(step, results.get(step.pk, NOT_YET))}
         for step in plan.steps.select_related("template", "campaign")
     ]
     context |= {
@@ -129,7 +129,6 @@ def plan_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "kinds": [(kind, KIND_ICONS[kind]) for kind in NurtureStep.Kind],
         "columns": [(name, label) for name, label in RESULT_NAMES.items() if name != "tasks"],
         "waiting": enrol.segment(plan).filter(~_was_in(plan)).count() if plan.enters_by_itself else None,
-        "organisation_week": Organisation.current(),
         "may_plan": access.may(request.user, access.PLAN_NURTURE),
     }
     return render(request, "nurture/plan_detail.html", context)
@@ -139,10 +138,21 @@ def _was_in(plan: NurturePlan) -> Exists:
     return Exists(Enrolment.objects.filter(plan=plan, lead=OuterRef("pk")))
 
 
-def _counts(found: dict[str, int]) -> dict[str, Any]:
+# What can come of a step of each kind; elsewhere a 0 would say nothing.
+_OF_MAILS = {"sent", "bounced", "replied", "opted_out", "skipped", "qualified"}
+CAN_COME = {
+    NurtureStep.Kind.MAIL: _OF_MAILS,
+    NurtureStep.Kind.OFFER: _OF_MAILS,
+    NurtureStep.Kind.INVITATION: _OF_MAILS | {"came"},
+    NurtureStep.Kind.TASK: {"tasks_done", "qualified"},
+}
+
+
+def _counts(step: NurtureStep, found: dict[str, int]) -> dict[str, Any]:
+    applies = CAN_COME[NurtureStep.Kind(step.kind)]
     return {
         "results": [
-            {"name": name, "label": label, "count": found[name]}
+            {"name": name, "label": label, "count": found[name], "applies": name in applies}
             for name, label in RESULT_NAMES.items()
             if name != "tasks"
         ],
@@ -441,7 +451,7 @@ def template_detail(request: HttpRequest, pk: int) -> HttpResponse:
     template = get_object_or_404(MailTemplate, pk=pk)
     form = PreviewForm.read(request.GET)
     lead = form.cleaned_data["lead"] or form.leads().first()
-    form.initial["lead"] = lead
+    form = PreviewForm({"lead": str(lead.pk)} if lead else {})
     context = {
         "template": template,
         "form": form,

@@ -10,13 +10,26 @@ from pathlib import Path
 import pytest
 from django.db import connection, connections
 
-from leads import approval, drafts
+from integrations.models import OutboxMessage
+from leads import approval, consents, drafts
 from leads.answering import decide, submit
 from leads.approval import Side
-from leads.models import Answer, Approval, ApprovalRound, CriteriaSet, Lead, LeadEvent, Submission
+from leads.models import Answer, Approval, ApprovalRound, CriteriaSet, Lead, LeadEvent, Purpose, Submission
 from leads.registration import Person, Registered, register_lead
 from pipeline import transitions
-from pipeline.models import Handoff, Notification, Opportunity, Payment
+from pipeline.models import (
+    Enrolment,
+    Handoff,
+    MailTemplate,
+    Notification,
+    NurturePlan,
+    NurtureStep,
+    Opportunity,
+    Payment,
+    StepRun,
+)
+from pipeline.nurture import preferences, running
+from pipeline.nurture.enrol import enter
 from pipeline.sweep import sweep
 from pipeline.transitions import TransitionError
 from tests.factories import (
@@ -24,6 +37,7 @@ from tests.factories import (
     CampaignFactory,
     a_contacted_handoff,
     a_handoff,
+    a_lead,
     a_qualified_lead,
     a_questionnaire,
     a_won_opportunity,
@@ -221,3 +235,49 @@ def test_of_two_drafts_begun_at_once_there_is_one(mia, dora, at_once):  # L6
     found = at_once(6, lambda n: drafts.start_draft(None, by=mia if n % 2 else dora, at=NOON).pk)
     assert len(set(found)) == 1
     assert at_once(1, lambda n: CriteriaSet.objects.filter(in_force_at__isnull=True).count()) == [1]
+
+
+def test_many_runners_send_each_nurture_mail_once(mia, at_once):  # L9
+    template = MailTemplate.objects.create(name="Hello", subject_en="News", body_en="Hello {first_name}")
+    plan = NurturePlan.objects.create(name="Keep in touch", is_active=True)
+    for position in range(2):
+        NurtureStep.objects.create(plan=plan, kind="mail", template=template, wait_days=0, position=position)
+    for _n in range(8):
+        lead = a_lead(by=mia)
+        consents.give(lead.contact, Purpose.MAILING, source="Expo", at=NOON)
+        transitions.keep_warm(lead, by=mia, at=NOON)
+        enter(plan, lead, by=mia, at=NOON)
+    at_once(4, lambda n: running.do_due(NOON))
+    counts = at_once(1, lambda n: (OutboxMessage.objects.count(), StepRun.objects.count()))
+    assert counts[0][0] == counts[0][1] >= 8
+    at_once(1, lambda n: [running.do_due(NOON) for _again in range(2)])
+    assert at_once(1, lambda n: (OutboxMessage.objects.count(), StepRun.objects.count())) == [(16, 16)]
+
+
+def test_leads_enter_their_segments_plan_once_whoever_looks(mia, at_once):  # L9
+    plan = NurturePlan.objects.create(name="All", is_active=True, enters_by_itself=True)
+    NurtureStep.objects.create(plan=plan, kind="task", task_title="Call", wait_days=5)
+    for _n in range(6):
+        transitions.keep_warm(a_lead(by=mia), by=mia, at=NOON)
+    assert sum(at_once(6, lambda n: running.enter_by_segment(NOON))) == 6
+
+
+def test_somebody_opts_out_while_the_next_mail_is_being_written(mia, at_once):  # L9
+    template = MailTemplate.objects.create(name="Hello", subject_en="News", body_en="Hello")
+    plan = NurturePlan.objects.create(name="Keep in touch", is_active=True)
+    NurtureStep.objects.create(plan=plan, kind="mail", template=template, wait_days=0)
+    NurtureStep.objects.create(plan=plan, kind="mail", template=template, wait_days=1)
+    lead = a_lead(by=mia)
+    consents.give(lead.contact, Purpose.MAILING, source="Expo", at=NOON)
+    transitions.keep_warm(lead, by=mia, at=NOON)
+    enter(plan, lead, by=mia, at=NOON)
+
+    def step(n: int) -> None:
+        if n:
+            running.do_due(NOON)
+        else:
+            preferences.unsubscribe(lead.contact, at=NOON)
+
+    at_once(4, step)
+    left = at_once(1, lambda n: (Enrolment.objects.running().count(), OutboxMessage.objects.waiting().count()))
+    assert left == [(0, 0)]
