@@ -120,7 +120,7 @@ def _nurture(plan: NurturePlan, lead: Lead, fate: str, company: Company, at: dat
     mailed = end_of_quiet_hours(due_after(entered, steps[0], organisation), organisation)
     enrolment.next_step = steps[1]
     enrolment.next_due_at = max(due_after(mailed, steps[1], organisation), at + datetime.timedelta(hours=3))
-    if fate == "held":
+    if fate == "held" and steps[1].kind != Kind.TASK:
         enrolment.held_by, enrolment.next_due_at = Enrolment.Hold.CAP, at + 2 * DAY
     enrolment.save()
     _event(lead, by, entered, step="entered", plan=plan.name)
@@ -143,7 +143,7 @@ def _nurture(plan: NurturePlan, lead: Lead, fate: str, company: Company, at: dat
         _end(enrolment, End.BOUNCED, mailed)
     elif fate == "by_hand":
         _end(enrolment, End.BY_HAND, then, by=company.marketers[0])
-    elif fate == "finished":
+    elif fate == "finished" and len(steps) == 2:
         _finish(enrolment, steps[-1], company.sdrs[0], then, at)
     elif fate in ("met", "proposed"):
         _meet(enrolment, fate, company.sdrs[0], then)
