@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import models
-from django.db.models import Case, Count, F, FloatField, IntegerField, Max, Min, Prefetch, Q, When, Window
+from django.db.models import BigIntegerField, Case, Count, F, FloatField, Max, Min, Prefetch, Q, When, Window
 from django.db.models.functions import Cast, Floor, RowNumber, TruncMonth
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -167,7 +167,7 @@ def _add_numbers(found: dict[str, Result], answers: models.QuerySet[Answer]) -> 
         output_field=FloatField(),
     )
     counts: dict[str, dict[int, int]] = {}
-    rows = numbers.filter(question__key__in=list(steps)).annotate(bin=Cast(bins, IntegerField()))
+    rows = numbers.filter(question__key__in=list(steps)).annotate(bin=Cast(bins, BigIntegerField()))
     for row in rows.values("question__key", "bin").annotate(count=Count("submission", distinct=True)):
         counts.setdefault(row["question__key"], {})[row["bin"]] = row["count"]
     for key, filled in counts.items():
@@ -198,7 +198,9 @@ def bin_width(least: float, most: float) -> float:
         return 1.0
     power = 10.0 ** math.floor(math.log10(rough))
     width = next(nice * power for nice in (1, 2, 5, 10) if nice * power >= rough * 0.999)
-    return max(width, 1.0) if least == int(least) and most == int(most) else width
+    # Finer than this, neither a float tells two bars apart nor a database's whole number holds the place of one.
+    finest = 10.0 ** (math.floor(math.log10(max(abs(least), abs(most)))) - 12)
+    return max(width, finest, 1.0 if least == int(least) and most == int(most) else 0.0)
 
 
 def _add_days(found: dict[str, Result], answers: models.QuerySet[Answer]) -> None:
