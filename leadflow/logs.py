@@ -9,22 +9,29 @@ import re
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-# The key of a link that sets a password, as part of an address.
-PASSWORD_KEY = re.compile(r"(/password/reset/[0-9A-Za-z]+-)[^/\s'\"]+")
+# Keys that are part of an address: who has one sets a password, or sees what a visitor answered or chose.
+KEYS = re.compile(r"(/password/reset/[0-9A-Za-z]+-|/q/[-\w]+/(?:thanks|meeting)/|/mailings/)[^/\s'\"?]+")
 
 
 def hide_keys(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """Cut the key out of addresses, wherever in the line they are."""
-    return {name: PASSWORD_KEY.sub(r"\1…", value) if isinstance(value, str) else value for name, value in event.items()}
+    """Cut keys out of addresses, wherever in the line they are, and off what was searched for: names and e-mails."""
+    if isinstance(request := event.get("request"), str):
+        event["request"] = request.partition("?")[0]
+    return {name: KEYS.sub(r"\1…", value) if isinstance(value, str) else value for name, value in event.items()}
 
 
 class HideKeys(logging.Filter):
-    """The same for lines of the standard library's loggers, such as Django's of a 404."""
+    """The same for lines of the standard library's loggers, such as Django's of a 404.
+
+    What Django answers with a 4xx was asked wrongly; where in our code that was noticed is of no interest.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
-        if "/password/reset/" in message:
-            record.msg, record.args = PASSWORD_KEY.sub(r"\1…", message), None
+        if (hidden := KEYS.sub(r"\1…", message)) != message:
+            record.msg, record.args = hidden, None
+        if record.name.startswith("django.") and record.levelno < logging.ERROR:
+            record.exc_info = record.exc_text = None
         return True
 
 

@@ -46,3 +46,23 @@ def test_the_log_is_json_in_production():
         assert renderer(None, "info", {"event": "request", "code": 200}) == '{"event": "request", "code": 200}'
     finally:
         structlog.configure(**before)
+
+
+@pytest.mark.django_db
+def test_what_was_searched_for_and_links_of_visitors_stay_out_of_the_log(caplog):
+    with caplog.at_level(logging.INFO):
+        Client().get("/leads/?q=eve@client.example")
+        for path_ in (f"/q/abc/thanks/{KEY}/", f"/q/abc/meeting/{KEY}/", f"/mailings/{KEY}/"):
+            Client().get(path_)
+    shown = [record.getMessage() for record in caplog.records if logs.HideKeys().filter(record)]
+    assert any("/q/abc/thanks/…" in line for line in shown)
+    for secret in ("eve@client.example", KEY, "127.0.0.1"):
+        assert not any(secret in line for line in shown), secret
+
+
+@pytest.mark.parametrize(("level", "is_kept"), [(logging.WARNING, False), (logging.ERROR, True)])
+def test_bad_input_leaves_no_traceback_as_a_broken_page_does(level, is_kept):
+    broken = (ValueError, ValueError("x"), None)
+    record = logging.LogRecord("django.request", level, "", 0, "Bad Request: /leads/", None, broken)
+    assert logs.HideKeys().filter(record)
+    assert (record.exc_info is not None) == is_kept
