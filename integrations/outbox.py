@@ -7,9 +7,12 @@ that expires, and the mail goes out again under the same Message-ID: at least on
 import datetime
 import logging
 import random
+import re
 import smtplib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from email.utils import parseaddr
+from pathlib import Path
+from uuid import UUID
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
@@ -77,7 +80,8 @@ def _attempt(message: OutboxMessage, clock: Callable[[], datetime.datetime]) -> 
     try:
         _send(message)
     except smtplib.SMTPRecipientsRefused as error:
-        log.warning("mail %s was refused: %r", message.message_id, error)
+        codes = sorted({code for code, _said in error.recipients.values()})  # what was said names the addresses
+        log.warning("mail %s was refused: %s", message.message_id, codes)
         bounced = is_bounce(error)
         gives_up = bounced or message.attempts >= MOST_ATTEMPTS
         wait = None if gives_up else retry_in(message.attempts)
@@ -85,7 +89,8 @@ def _attempt(message: OutboxMessage, clock: Callable[[], datetime.datetime]) -> 
         return False
     except Exception as error:  # whatever a mail server or a bad address brings up: the other mails must go out
         gives_up = message.attempts >= MOST_ATTEMPTS
-        log.warning("mail %s wasn't sent at attempt %s: %r", message.message_id, message.attempts, error)
+        kind = type(error).__name__  # its text may quote addresses; the row keeps it
+        log.warning("mail %s wasn't sent at attempt %s: %s", message.message_id, message.attempts, kind)
         message.fail(str(error) or repr(error), at=clock(), retry_in=None if gives_up else retry_in(message.attempts))
         return False
     message.succeed(at=clock())
@@ -109,6 +114,26 @@ def _send(message: OutboxMessage) -> None:
     if message.html:
         mail.attach_alternative(message.html, "text/html")
     mail.send()
+
+
+_FILED_MESSAGE_ID = re.compile(rb"^Message-ID:\s*<([^@>]+)@", re.IGNORECASE | re.MULTILINE)
+_FILED_END = b"-" * 79 + b"\n"  # after each mail, as Django's file backend writes it
+
+
+def forget_files(message_ids: Collection[UUID]) -> None:
+    """Take mails out of the files that they were delivered to, where mails go to files and not to a server."""
+    if not message_ids or not settings.DELIVERY_EMAIL_BACKEND.endswith("filebased.EmailBackend"):
+        return
+    wanted = {str(message_id).encode() for message_id in message_ids}
+    for file in Path(settings.EMAIL_FILE_PATH).glob("*.log"):
+        mails = file.read_bytes().split(_FILED_END)
+        kept = [mail for mail in mails if not ((found := _FILED_MESSAGE_ID.search(mail)) and found[1] in wanted)]
+        if len(kept) == len(mails):
+            continue
+        if any(mail.strip() for mail in kept):
+            file.write_bytes(_FILED_END.join(kept))
+        else:
+            file.unlink(missing_ok=True)
 
 
 def is_bounce(refusal: smtplib.SMTPRecipientsRefused) -> bool:

@@ -280,3 +280,30 @@ def test_a_broker_that_is_gone_or_frozen_never_fails_the_request(is_listening, m
         monkeypatch.setattr(current_app.conf, "broker_write_url", address)
         outbox._publish()
     assert "waits for the schedule" in caplog.text
+
+
+@pytest.mark.django_db
+def test_a_refused_mail_is_logged_without_the_address(settings, caplog):
+    settings.DELIVERY_EMAIL_BACKEND = f"{__name__}.RefusingBackend"
+    message = write("eve@client.example")
+    deliver(clock=Clock())
+    assert str(message.message_id) in caplog.text
+    assert "550" in caplog.text
+    assert "eve@client" not in caplog.text
+
+
+@pytest.mark.django_db
+def test_a_mail_delivered_to_a_file_can_be_taken_out_of_it(settings, tmp_path):
+    settings.DELIVERY_EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    settings.EMAIL_FILE_PATH = str(tmp_path)
+    hers, his = write("eve@client.example"), write("joe@client.example")
+    assert deliver(clock=Clock()) == 2
+    together = tmp_path / "all.log"
+    files = [file for file in tmp_path.iterdir() if file != together]
+    together.write_bytes(b"".join(file.read_bytes() for file in files))
+    outbox.forget_files({hers.message_id})
+    left = "".join(file.read_text() for file in tmp_path.iterdir())
+    assert "eve@client.example" not in left
+    assert together.read_text().count("joe@client.example") == 1
+    outbox.forget_files({his.message_id})
+    assert not list(tmp_path.iterdir())
