@@ -18,6 +18,7 @@ from accounts import access
 from accounts.models import Organisation, User
 from leads import consents as agreements
 from leads.comparisons import holds
+from leads.erasures import require_present
 from leads.forms.answers import AnswerForm, in_words, person_of
 from leads.known import ANSWER, of_lead
 from leads.models import (
@@ -85,7 +86,7 @@ def submit(
     With `lead` they join that lead. Without, the person, as told by `person` and by the answers, is registered in the
     questionnaire's campaign, unless there is a `suspicion` (codes of `leads.suspicions`): then the submission waits.
     `consents` are the texts that were agreed to. A repeated `submission_key` returns what the first call made.
-    Raises NotAllowed for the wrong role, NotNow for a removed lead, ValueError for an answer that wasn't offered.
+    Raises NotAllowed for the wrong role and an erased person, NotNow for a removed lead, ValueError for an answer that wasn't offered.
     """
     if not access.may(by, access.FILL_IN_QUESTIONNAIRES):
         raise access.NotAllowed(_("Your role doesn't fill in questionnaires."))
@@ -128,7 +129,7 @@ def decide(submission: Submission, verdict: str, *, by: User | None, at: datetim
     """Say what a suspected submission is. A genuine one registers its lead as of the moment it was filled in.
 
     Spam may be called suspected, or genuine, again. Deciding the same twice changes nothing.
-    Raises NotAllowed, and NotNow for one that has become a lead.
+    Raises NotAllowed, and NotNow for one that has become a lead, or whose person was erased.
     """
     if not access.may(by, access.JUDGE_SUBMISSIONS):
         raise access.NotAllowed(_("Only marketing decides what is spam."))
@@ -138,6 +139,8 @@ def decide(submission: Submission, verdict: str, *, by: User | None, at: datetim
         return submission
     if submission.verdict == Verdict.GENUINE:
         raise NotNow(_("These answers have become a lead. If it shouldn't be one, remove the lead."))
+    if not submission.person:
+        raise NotNow(_("Who filled this in was erased, so nothing can become of it any more."))
     submission.verdict = Verdict(verdict)
     submission.decided_by, submission.decided_at = (None, None) if verdict == Verdict.SUSPECT else (by, at)
     if verdict != Verdict.GENUINE:
@@ -215,7 +218,8 @@ def _said(answers: QuerySet[Answer]) -> list[Said]:
 
 
 def _lock(lead: Lead) -> Lead:
-    Contact.objects.select_for_update().get(pk=lead.contact_id)  # before the lead, as whoever edits the contact does
+    # Before the lead, as whoever edits the contact does.
+    require_present(Contact.objects.select_for_update().get(pk=lead.contact_id))
     lead = Lead.objects.select_for_update(of=("self",)).select_related("contact__company", "campaign").get(pk=lead.pk)
     if lead.is_removed:
         raise NotNow(_("This lead was removed. Restore it first, then fill in the questionnaire."))

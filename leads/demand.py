@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from accounts import access
 from accounts.access import NotAllowed
 from accounts.models import User
+from leads.erasures import require_present
 from leads.models import DemandRequest, Lead, LeadEvent, UnmetDemand
 from leads.normalise import fold
 
@@ -23,6 +24,8 @@ def note_request(lead: Lead, name: str, *, by: User | None, at: datetime.datetim
     """
     if not access.may(by, access.EDIT_CONTACTS):
         raise NotAllowed(_("Your role doesn't record what leads ask for."))
+    lead = Lead.objects.select_for_update(of=("self",)).select_related("contact").get(pk=lead.pk)
+    require_present(lead.contact)
     name = " ".join(name.split())
     demand, _made = UnmetDemand.objects.get_or_create(folded_name=fold(name)[:300], defaults={"name": name})
     asked, is_new = DemandRequest.objects.get_or_create(

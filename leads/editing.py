@@ -159,6 +159,7 @@ def edit_company(
 def add_note(lead: Lead, text: str, *, by: User | None, at: datetime.datetime) -> LeadEvent:
     """Put a note on a lead's timeline. Raises NotAllowed, and ValueError for an empty note."""
     _require_editor(by)
+    lead = Lead.objects.select_for_update(of=("self",)).select_related("contact").get(pk=lead.pk)
     require_present(lead.contact)
     if not text.strip():
         raise ValueError("The note is empty.")

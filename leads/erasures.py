@@ -46,8 +46,11 @@ def erased_among(marks: Iterable[str]) -> set[str]:
 
 
 def require_present(contact: Contact) -> None:
-    """Raises NotAllowed for a person whose data was erased: nothing is written about them any more."""
-    if contact.erased_at is not None:
+    """Raises NotAllowed for a person whose data was erased: nothing is written about them any more.
+
+    Asked of the database anew: who waited for the lead while the person was erased has read the contact before that.
+    """
+    if Contact.objects.filter(pk=contact.pk, erased_at__isnull=False).exists():
         raise NotAllowed(_("This person's data was erased; nothing can be recorded about them any more."))
 
 

@@ -1,6 +1,7 @@
 """How long data is kept: whom each rule reaches, setting a rule so that it can be previewed, and the night's work."""
 
 import datetime
+import functools
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -10,6 +11,7 @@ from accounts import access
 from accounts.access import NotAllowed
 from accounts.models import Organisation, User
 from integrations.models import OutboxMessage
+from integrations.outbox import forget_files
 from leads.models import Answer, Consent, Contact, Erasure, Lead, LeadEvent, RetentionRule, Stage, Submission
 from leads.models.leads import SELLING
 from pipeline.models import Handoff, Opportunity, Payment, Task
@@ -152,9 +154,10 @@ def _clear(kind: Kind, days: int, at: datetime.datetime) -> bool:
                 )
                 held_back.update(person={})
             else:
-                OutboxMessage.objects.filter(pk__in=found).update(
-                    recipients=[], subject="", text="", html="", headers={}, last_error=""
-                )
+                mails = OutboxMessage.objects.filter(pk__in=found)
+                ids = set(mails.values_list("message_id", flat=True))
+                transaction.on_commit(functools.partial(forget_files, ids), robust=True)
+                mails.update(recipients=[], subject="", text="", html="", headers={}, last_error="")
         if len(found) < ROWS_AT_ONCE:
             return True
     return False

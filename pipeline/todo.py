@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from accounts import access
 from accounts.access import NotAllowed, NotYours
 from accounts.models import Role, User
+from leads.erasures import require_present
 from leads.models import Lead
 from pipeline.models import Task
 from pipeline.transitions.rules import TransitionError, lock, require
@@ -32,7 +33,7 @@ def open_task(
     if not access.may(assignee, access.HAVE_TASKS):
         raise TransitionError(_("%(person)s can't be given tasks.") % {"person": assignee})
     if lead is not None:
-        lock(lead)  # two identical requests wait here for each other
+        require_present(lock(lead).contact)  # two identical requests wait here for each other
     task, _is_new = Task.objects.open().get_or_create(
         lead=lead,
         title=title,

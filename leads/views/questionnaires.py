@@ -340,7 +340,7 @@ def question_restore(request: HttpRequest, pk: int) -> HttpResponse:
         return _refused(request, pk, Refused(_("There is nothing to bring back.")))
     try:
         questionnaires.restore_question(questionnaire, removed, by=request.user, at=timezone.now())
-    except Refused as why:
+    except (Outdated, Refused) as why:
         return _refused(request, pk, why)
     return _done(request, pk, _("The question is back."), at=removed["key"])
 
@@ -420,7 +420,7 @@ def questionnaire_open(request: HttpRequest, pk: int) -> HttpResponse:
         raise BadRequest(_("Say whether it is to be open."))
     try:
         is_changed = questionnaires.set_open(questionnaire, wanted == "1", by=request.user)
-    except Refused as why:
+    except (Outdated, Refused) as why:
         return _refused(request, pk, why)
     text = _("It is open to the public.") if wanted == "1" else _("It is closed to the public.")
     undo = f"{reverse('leads:questionnaire_open', args=[pk])}?open={'0' if wanted == '1' else '1'}"

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 from accounts import access
 from accounts.models import Organisation, User
 from leads import consents
+from leads.erasures import require_present
 from leads.models import Lead, LeadEvent, Partner, Purpose, Referral, Stage
 from pipeline.transitions.rules import Kind, TransitionError, lock, move, require, who_and_when
 
@@ -46,6 +47,7 @@ def refer(
     """
     require(by, access.REFER_LEADS, _("Only marketing refers leads to partners."))
     lead = lock(lead)
+    require_present(lead.contact)
     if not partner.is_active:
         raise TransitionError(_("%(partner)s is not in use any more.") % {"partner": partner})
     unknown = set(passed) - set(FACTS)

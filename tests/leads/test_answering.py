@@ -202,3 +202,20 @@ def test_spam_is_kept_from_the_leads_and_can_be_taken_back(version, mia, sam):  
     assert decide(waiting, "spam", by=mia, at=NOON).decided_by == mia
     assert decide(waiting, "suspect", by=mia, at=NOON).decided_by is None
     assert not Lead.objects.exists()
+
+
+def test_nothing_is_answered_for_an_erased_person(version, mia, dora):
+    lead = a_lead(by=mia)
+    Contact.objects.filter(pk=lead.contact_id).update(name="", email="", erased_at=NOON)
+    with pytest.raises(NotAllowed):
+        submit(version, {"email": "eve@client.example"}, via="phone", at=NOON, by=mia, lead=lead)
+    assert Contact.objects.get(pk=lead.contact_id).email == ""
+
+
+def test_what_was_emptied_in_the_queue_becomes_no_lead_of_nobody(version, mia):
+    waiting = submit(version, {}, via="public", at=NOON, person=Person(email="eve@client.example"), suspicion="fast")
+    Submission.objects.filter(pk=waiting.pk).update(person={}, verdict="spam")
+    for verdict in ("suspect", "genuine"):
+        with pytest.raises(NotNow, match="erased"):
+            decide(waiting, verdict, by=mia, at=NOON)
+    assert not Lead.objects.exists()

@@ -125,6 +125,8 @@ def _answer(lead, mia) -> None:
     submit(version, {"wish": "hush-answer", "seats": Decimal(40)}, via="phone", at=NOON, by=mia, lead=lead)
     suspected = Person(name="Xaverine", email="XAVERINE@qfeld-mail.example", phone="hush-typed")
     submit(version, {"wish": "hush-answer"}, via="public", at=NOON, person=suspected, suspicion="fast")
+    told = {"wish": "hush-answer: write to Xaverine@qfeld-mail.example"}
+    submit(version, told, via="public", at=NOON, person=Person(phone="+49 30 1234567"), suspicion="fast")
 
 
 def _nurture(lead) -> None:
@@ -244,6 +246,18 @@ def test_what_was_running_about_the_person_ends(xaverine, dora):  # L13
     assert answers == [("", None), ("", Decimal(40))]
 
 
+def test_what_is_held_back_is_found_by_a_number_that_cannot_be_read(mia, dora):
+    contact = ContactFactory(email="")
+    contact.set_phone("ext. 12-34-5")
+    contact.save()
+    version = factories.a_questionnaire({"key": "wish", "kind": "text"})
+    person = Person(name="Xaverine", phone="Ext. 123 45")
+    held_back = submit(version, {}, via="public", at=NOON, person=person, suspicion="fast")
+    erase(contact, REQUEST, by=dora, at=LATER)
+    held_back.refresh_from_db()
+    assert (contact.phone, held_back.person) == ("", {})
+
+
 def test_erasing_twice_is_once(xaverine, dora):
     act = erase(xaverine, REQUEST, by=dora, at=LATER)
     assert erase(xaverine, REQUEST, by=dora, at=LATER + days(1)) == act
@@ -259,7 +273,13 @@ def test_only_the_director_and_administrators_erase(who, request, mia):
 
 
 @pytest.mark.parametrize(
-    "note", ["asked by XAVERINE quellenfeld жозефина", "call 415 555-2671", "old-address@qfeld-mail.example"]
+    "note",
+    [
+        "asked by XAVERINE quellenfeld жозефина",
+        "Mrs. Quellenfeld’s letter",
+        "call 415 555-2671",
+        "old-address@qfeld-mail.example",
+    ],
 )
 def test_a_note_that_names_the_person_is_refused(note, xaverine, dora):
     with pytest.raises(personal_data.Refused):
@@ -269,6 +289,7 @@ def test_a_note_that_names_the_person_is_refused(note, xaverine, dora):
 
 def test_nothing_is_written_about_an_erased_person_any_more(xaverine, mia, dora):
     lead = xaverine.leads.first()
+    stale = type(lead).objects.select_related("contact").get(pk=lead.pk)  # read before the person was erased
     erase(xaverine, REQUEST, by=dora, at=LATER)
     lead.refresh_from_db()
     contact = Contact.objects.get(pk=xaverine.pk)
@@ -280,6 +301,11 @@ def test_nothing_is_written_about_an_erased_person_any_more(xaverine, mia, dora)
         lambda: a_lead(by=mia, contact=contact),
         lambda: transitions.record_brief(lead, "Xaverine", by=mia, at=LATER),
         lambda: transitions.log_activity(lead, Activity.Kind.CALL, Activity.Outcome.REACHED, by=mia, at=LATER),
+        lambda: transitions.log_activity(stale, Activity.Kind.CALL, Activity.Outcome.REACHED, by=mia, at=LATER),
+        lambda: editing.add_note(stale, "Xaverine", by=mia, at=LATER),
+        lambda: note_request(lead, "A drone", by=mia, at=LATER, note="Xaverine"),
+        lambda: open_task(title="Xaverine", assignee=mia, due_at=LATER, by=mia, at=LATER, lead=lead),
+        lambda: transitions.refer(lead, Partner.objects.get(), passed=["brief"], by=mia, at=LATER, note="Xaverine"),
     ):
         with pytest.raises(NotAllowed):
             write()

@@ -12,9 +12,9 @@ from django.db import connection, connections
 
 from integrations.models import OutboxMessage
 from leads import approval, consents, drafts
-from leads.answering import decide, submit
+from leads.answering import NotNow, decide, submit
 from leads.approval import Side
-from leads.models import Answer, Approval, ApprovalRound, CriteriaSet, Lead, LeadEvent, Purpose, Submission
+from leads.models import Answer, Approval, ApprovalRound, Contact, CriteriaSet, Lead, LeadEvent, Purpose, Submission
 from leads.registration import Person, Registered, register_lead
 from pipeline import transitions
 from pipeline.models import (
@@ -30,6 +30,7 @@ from pipeline.models import (
 )
 from pipeline.nurture import preferences, running
 from pipeline.nurture.enrol import enter
+from pipeline.personal_data import erase
 from pipeline.sweep import sweep
 from pipeline.transitions import TransitionError
 from tests.factories import (
@@ -281,3 +282,26 @@ def test_somebody_opts_out_while_the_next_mail_is_being_written(mia, at_once):  
     at_once(4, step)
     left = at_once(1, lambda n: (Enrolment.objects.running().count(), OutboxMessage.objects.waiting().count()))
     assert left == [(0, 0)]
+
+
+def test_a_person_is_erased_while_others_decide_about_what_they_sent(mia, dora, at_once):  # L13
+    version = a_questionnaire({"key": "need", "kind": "yes_no"})
+    contacts, waiting = [], []
+    for n in range(4):
+        person = Person(name="Eve Hush", email=f"eve{n}@client.example")
+        contacts.append(register_lead(CampaignFactory(), person, by=mia, at=NOON).lead.contact)
+        waiting.append(submit(version, {}, via="public", at=NOON, person=person, suspicion="fast"))
+
+    def act(n: int) -> str:
+        try:
+            if n % 2:
+                decide(waiting[n // 2], "genuine", by=mia, at=NOON)
+            else:
+                erase(contacts[n // 2], "request", by=dora, at=NOON)
+        except NotNow as refusal:
+            return str(refusal)
+        return ""
+
+    at_once(8, act)
+    assert at_once(1, lambda n: Contact.objects.filter(email__contains="eve").count()) == [0]
+    assert at_once(1, lambda n: Submission.objects.exclude(person={}).count()) == [0]
