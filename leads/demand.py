@@ -16,6 +16,10 @@ from leads.normalise import fold
 RECENT = datetime.timedelta(days=90)
 
 
+class Gone(Exception):
+    """What was to be changed isn't there any more; the text says why."""
+
+
 @transaction.atomic
 def note_request(lead: Lead, name: str, *, by: User | None, at: datetime.datetime, note: str = "") -> DemandRequest:
     """Record that `lead` asked for something that isn't sold. The same name, however written, counts as one thing.
@@ -40,14 +44,19 @@ def note_request(lead: Lead, name: str, *, by: User | None, at: datetime.datetim
 def decide(demand: UnmetDemand, *, name: str, answer: str, by: User | None, at: datetime.datetime) -> UnmetDemand:
     """Keep what was decided about it, and its name. A name that another one has puts the two together.
 
-    Returns the one that stays. Raises NotAllowed for the wrong role.
+    Returns the one that stays; where nothing is decided here, what was decided about that one stands. Raises NotAllowed
+    for the wrong role, and Gone when somebody has put it together with another meanwhile.
     """
     if not access.may(by, access.EDIT_CATALOGUE):
         raise NotAllowed(_("Your role doesn't edit this list."))
     name = " ".join(name.split())
     same = UnmetDemand.objects.select_for_update().filter(folded_name=fold(name)[:300])
-    kept = same.exclude(pk=demand.pk).first() or UnmetDemand.objects.select_for_update().get(pk=demand.pk)
+    this = UnmetDemand.objects.select_for_update().filter(pk=demand.pk).first()
+    if this is None:
+        raise Gone(_("Somebody has put this together with another one meanwhile. Look for it in the list."))
+    kept = same.exclude(pk=demand.pk).first() or this
     if kept.pk != demand.pk:
+        answer = answer or kept.answer
         has_it = DemandRequest.objects.filter(demand=kept).values("lead")
         DemandRequest.objects.filter(demand=demand).exclude(lead__in=has_it).update(demand=kept)
         UnmetDemand.objects.filter(pk=demand.pk).delete()

@@ -3,11 +3,12 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from leads.forms.seen import SeenForm
 from leads.models import Partner, UnmetDemand
 from leads.normalise import fold, validate_text
 
 
-class PartnerForm(forms.ModelForm):
+class PartnerForm(SeenForm):
     website = forms.URLField(
         label=_("Website"), required=False, max_length=300, assume_scheme="https", validators=[validate_text]
     )
@@ -36,7 +37,7 @@ class DemandRequestForm(forms.Form):
         return name
 
 
-class DemandForm(forms.ModelForm):
+class DemandForm(SeenForm):
     """Its name, and what was decided about it. A name that another one has puts the two together."""
 
     class Meta:
@@ -48,3 +49,8 @@ class DemandForm(forms.ModelForm):
         if not fold(name):
             raise forms.ValidationError(_("Type a name."))
         return name
+
+    @property
+    def decided(self) -> dict[str, str]:
+        """What `demand.decide` is to keep."""
+        return {name: self.cleaned_data[name] for name in ("name", "answer")}

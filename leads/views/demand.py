@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Count, Q, Sum
 from django.db.models.functions import TruncMonth
 from django.http import HttpRequest, HttpResponse
@@ -72,8 +73,10 @@ def partner_detail(request: HttpRequest, pk: int) -> HttpResponse:
 
 @access.only_for(access.EDIT_CATALOGUE)
 @require_http_methods(["GET", "HEAD", "POST"])
+@transaction.atomic
 def partner_edit(request: HttpRequest, pk: int) -> HttpResponse:
-    partner = get_object_or_404(Partner.objects.visible_to(request.user), pk=pk)
+    rows = Partner.objects.visible_to(request.user)
+    partner = get_object_or_404(rows.select_for_update() if request.method == "POST" else rows, pk=pk)
     form = PartnerForm(request.POST or None, instance=partner)
     if request.method == "POST" and form.is_valid() and save_unless_taken(form):
         messages.success(request, _("%(entry)s is saved.") % {"entry": partner})
@@ -126,9 +129,13 @@ def _by_month(asked: UnmetDemand) -> list[dict[str, Any]]:
 @require_http_methods(["GET", "HEAD", "POST"])
 def demand_edit(request: HttpRequest, pk: int) -> HttpResponse:
     asked = get_object_or_404(UnmetDemand, pk=pk)
-    form = DemandForm(request.POST or None, initial={"name": asked.name, "answer": asked.answer})
+    form = DemandForm(request.POST if request.method == "POST" else None, instance=asked)
     if request.method == "POST" and form.is_valid():
-        kept = demand.decide(asked, **form.cleaned_data, by=request.user, at=timezone.now())
+        try:
+            kept = demand.decide(asked, **form.decided, by=request.user, at=timezone.now())
+        except demand.Gone as refusal:
+            messages.error(request, str(refusal))
+            return redirect("leads:demand_list")
         messages.success(request, _("%(entry)s is saved.") % {"entry": kept})
         return redirect("leads:demand_detail", kept.pk)
     context = {"form": form, "title": _("Edit unmet demand"), "back": reverse("leads:demand_detail", args=[pk])}

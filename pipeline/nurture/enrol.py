@@ -173,27 +173,38 @@ def claim(pk: int) -> Any:
 
 
 def end(enrolment: Enrolment, why: Enrolment.End, *, by: User | None, at: datetime.datetime) -> None:
-    """End a locked enrolment. After an opt-out what still waits in the outbox isn't sent either."""
+    """End a locked enrolment."""
     enrolment.ended_at, enrolment.end = at, why
     enrolment.next_due_at, enrolment.held_by = None, ""
     enrolment.save(update_fields=["ended_at", "end", "next_due_at", "held_by"])
-    if why == End.OPTED_OUT:
-        messages = OutboxMessage.objects.waiting().filter(pk__in=enrolment.runs.values("message"))
-        messages.filter(Q(leased_until__isnull=True) | Q(leased_until__lte=at)).update(
-            failed_at=at, last_error="The person opted out before it was sent."
-        )
     LeadEvent.objects.record(
         enrolment.lead, Kind.NURTURE, by=by, at=at, step="left", plan=str(enrolment.plan), why=str(why)
     )
 
 
 def leave(at: datetime.datetime, *, contact: Contact | None = None) -> int:
-    """End every running enrolment (of `contact`) whose reason to stay is gone; returns how many."""
+    """End every running enrolment (of `contact`) whose reason to stay is gone; returns how many.
+
+    What still waits in the outbox for who opted out isn't sent either, whatever became of the plan since.
+    """
+    _call_back(at, contact)
     enrolments = Enrolment.objects.running()
     if contact is not None:
         enrolments = enrolments.filter(lead__contact=contact)
     gone = with_reason_to_leave(enrolments).exclude(leaves_as="").order_by("pk").values_list("pk", flat=True)
     return sum(_leave(pk, at) for pk in list(gone))
+
+
+def _call_back(at: datetime.datetime, contact: Contact | None) -> None:
+    """Stop mails that wait for a mail server, and that their reader doesn't want any more."""
+    wants_none = Q(enrolment__lead__contact__do_not_contact=True) | ~Exists(
+        Consent.objects.valid().filter(contact=OuterRef("enrolment__lead__contact"), purpose=Purpose.MAILING)
+    )
+    runs = StepRun.objects.filter(wants_none, message=OuterRef("pk"))
+    if contact is not None:
+        runs = runs.filter(enrolment__lead__contact=contact)
+    waiting = OutboxMessage.objects.waiting().filter(Q(leased_until__isnull=True) | Q(leased_until__lte=at))
+    waiting.filter(Exists(runs)).update(failed_at=at, last_error="The person opted out before it was sent.")
 
 
 @transaction.atomic

@@ -72,6 +72,8 @@ def _do(pk: int, at: datetime.datetime, organisation: Organisation) -> bool:
     enrolment = claim(pk)
     if enrolment is None or enrolment.next_due_at is None or enrolment.next_due_at > at:
         return False
+    if not enrolment.plan.is_active:  # stopped a moment ago
+        return False
     if enrolment.leaves_as:
         end(enrolment, Enrolment.End(enrolment.leaves_as), by=None, at=at)
         return False
@@ -208,7 +210,9 @@ def end_of_quiet_hours(at: datetime.datetime, organisation: Organisation) -> dat
         day += datetime.timedelta(days=1) if time >= begin else datetime.timedelta()
     if not is_quiet:
         return at
-    return datetime.datetime.combine(day, until, organisation.tzinfo).astimezone(datetime.UTC)
+    # Where the clock is put back, that time comes twice: the later one counts.
+    ends = (datetime.datetime.combine(day, until.replace(fold=fold), organisation.tzinfo) for fold in (0, 1))
+    return max(moment.astimezone(datetime.UTC) for moment in ends)
 
 
 # --- What came of earlier steps --------------------------------------------------------------------------------------

@@ -46,13 +46,15 @@ def record_brief(lead: Lead, brief: str, *, by: User | None, at: datetime.dateti
         raise TransitionError(
             _("Somebody changed the brief meanwhile: “%(brief)s”. Add what is yours to it.") % {"brief": lead.brief}
         )
-    lead.brief = brief
+    is_same, lead.brief = lead.brief == brief, brief
     if lead.stage in MOVES[Stage.BRIEFED]:
         response.note_brief(lead, at)
         move(lead, Stage.BRIEFED, Kind.BRIEFED, by=by, at=at)
         return
     if lead.is_removed:
         raise TransitionError(_("The lead is removed. Restore it first."))
+    if is_same:  # sent twice
+        return
     lead.save()
     LeadEvent.objects.record(lead, Kind.EDITED, by=by, at=at, fields=["brief"])
 

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from accounts.access import NotAllowed
 from leads import demand
-from leads.models import DemandRequest, LeadEvent, UnmetDemand
+from leads.models import DemandRequest, LeadEvent, Partner, UnmetDemand
 from pipeline import transitions
 from tests.factories import NOON, a_lead, days, reason
 
@@ -53,6 +53,33 @@ def test_giving_it_the_name_of_another_puts_them_together(mia, sam):
     kept = demand.decide(lighting, name="lamps", answer="From autumn", by=mia, at=NOON)
     assert [(row.name, row.total, row.answer) for row in demand.ranked(NOON)] == [("lamps", 2, "From autumn")]
     assert kept.answered_at == NOON
+
+
+def test_putting_two_together_keeps_what_was_decided_about_the_one_that_stays(mia):
+    for name in ("Lamps", "Lighting"):
+        demand.note_request(a_lead(by=mia), name, by=mia, at=NOON)
+    lamps, lighting = UnmetDemand.objects.order_by("name")
+    demand.decide(lamps, name="Lamps", answer="From autumn", by=mia, at=NOON)
+    kept = demand.decide(lighting, name="Lamps", answer="", by=mia, at=NOON + days(1))
+    assert (kept.pk, kept.answer, kept.answered_at) == (lamps.pk, "From autumn", NOON)
+    with pytest.raises(demand.Gone):  # a second person, whose page is older
+        demand.decide(lighting, name="Lights", answer="No", by=mia, at=NOON + days(2))
+
+
+def test_an_edit_on_a_stale_page_is_refused_once(as_user, mia, dora):
+    demand.note_request(a_lead(by=mia), "Lamps", by=mia, at=NOON)
+    partner = Partner.objects.create(name="Beta")
+    for url, name in (
+        (reverse("leads:demand_edit", args=[UnmetDemand.objects.get().pk]), "answer"),
+        (reverse("leads:partner_edit", args=[partner.pk]), "services"),
+    ):
+        client = as_user(mia)
+        sent = {key: value for key, value in client.get(url).context["form"].initial.items() if value is not None}
+        assert as_user(dora).post(url, sent | {name: "From Dora"}).status_code == 302
+        response = client.post(url, sent | {name: "From Mia"})
+        assert response.status_code == 422
+        again = dict(response.context["form"].data.items())
+        assert client.post(url, again).status_code == 302
 
 
 def test_the_pages_show_who_asked_and_the_trend(as_user, mia):

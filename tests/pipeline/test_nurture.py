@@ -194,6 +194,20 @@ def test_a_stopped_plan_waits_and_goes_on_when_it_runs_again(dora, template):
     assert [day for day, _subject in sent()] == [6]
 
 
+def test_stopping_a_plan_stops_the_run_that_is_on_its_way(dora, template, monkeypatch):
+    plan = a_plan(mail_step(template, wait_days=0))
+    for _n in range(2):
+        enter(plan, a_warm_lead(), by=None, at=NOON)
+    send = mails.send
+
+    def and_stop(*args, **kwargs):
+        plans.stop(plan, by=dora)
+        return send(*args, **kwargs)
+
+    monkeypatch.setattr(mails, "send", and_stop)
+    assert running.do_due(NOON) == 1
+
+
 # --- Waiting ---
 
 
@@ -233,6 +247,16 @@ def test_quiet_hours_may_lie_within_a_day_or_not_be_there():
     assert running.end_of_quiet_hours(NOON + 2 * HOUR, organisation) == NOON + 2 * HOUR
     organisation.quiet_until = organisation.quiet_from
     assert running.end_of_quiet_hours(NOON, organisation) == NOON
+
+
+def test_quiet_hours_end_once_on_the_night_when_the_clock_is_put_back():
+    organisation = Organisation(time_zone="Europe/Berlin", quiet_until=datetime.time(2, 30))
+    first, second = (datetime.datetime(2026, 10, 25, hour, 10, tzinfo=datetime.UTC) for hour in (0, 1))  # 02:10, twice
+    ends = datetime.datetime(2026, 10, 25, 1, 30, tzinfo=datetime.UTC)
+    assert {running.end_of_quiet_hours(at, organisation) for at in (first, second)} == {ends}
+    organisation.time_zone = "America/New_York"  # where 02:30 isn't there on this day
+    at = datetime.datetime(2026, 3, 8, 6, 0, tzinfo=datetime.UTC)
+    assert running.end_of_quiet_hours(at, organisation) == datetime.datetime(2026, 3, 8, 7, 30, tzinfo=datetime.UTC)
 
 
 def test_a_person_gets_no_more_mails_a_week_than_allowed_from_all_plans_together(template):  # L9
@@ -401,6 +425,32 @@ def test_an_opt_out_stops_the_mail_that_still_waits_in_the_outbox(template):
     assert one(lead).end == End.OPTED_OUT
     assert deliver(clock=lambda: NOON + 2 * HOUR) == 0
     assert mail.outbox == []
+
+
+@pytest.mark.parametrize("asked_on", ["page", "phone"])
+def test_an_opt_out_stops_a_waiting_mail_also_when_the_plan_is_over(mia, template, asked_on):  # L9 L13
+    lead = a_warm_lead()
+    enter(a_plan(mail_step(template, wait_days=0)), lead, by=None, at=NOON)
+    running.run(NOON)  # the mail server is down
+    assert one(lead).end == End.FINISHED
+    if asked_on == "page":
+        preferences.unsubscribe(lead.contact, at=NOON + HOUR)
+    else:
+        edit_contact(lead.contact, {"do_not_contact": True}, by=mia, at=NOON + HOUR)
+        running.run(NOON + HOUR)
+    assert deliver(clock=lambda: NOON + 2 * HOUR) == 0
+    assert mail.outbox == []
+
+
+def test_what_waits_for_others_still_leaves_when_somebody_opts_out(template):
+    plan = a_plan(mail_step(template, wait_days=0))
+    gone, stays = a_warm_lead(), a_warm_lead()
+    for lead in (gone, stays):
+        enter(plan, lead, by=None, at=NOON)
+    running.run(NOON)
+    preferences.unsubscribe(gone.contact, at=NOON + HOUR)
+    running.run(NOON + HOUR)
+    assert list(OutboxMessage.objects.waiting().values_list("recipients", flat=True)) == [[stays.contact.email]]
 
 
 def test_who_is_taken_out_by_hand_can_be_put_back_where_they_were(mia, sam, template):  # L9

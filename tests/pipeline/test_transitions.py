@@ -45,6 +45,13 @@ def test_sales_does_not_qualify_leads(mia, sam):  # L6
         transitions.qualify(lead, by=sam, at=NOON)
 
 
+def test_a_brief_that_is_sent_twice_is_told_once(mia):
+    lead = a_lead(by=mia)
+    for _n in range(2):
+        transitions.record_brief(lead, "Wants it all", by=mia, at=NOON)
+    assert list(lead.events.filter(kind__in=["briefed", "edited"]).values_list("kind", flat=True)) == ["briefed"]
+
+
 def test_handing_over_starts_two_clocks_of_seven_and_fourteen_days(mia, sam):  # H2
     handoff = a_handoff(sam, by=mia)
     assert handoff.first_contact_due_at == NOON + days(7)
