@@ -204,9 +204,10 @@ def _locked(questionnaire: Questionnaire, by: User | None) -> Questionnaire:
 
 
 def current(questionnaire: Questionnaire) -> QuestionnaireVersion:
-    """The version that an edit begins from: the draft, else the published one."""
+    """The version that an edit begins from: the draft, else the published one. Raises Outdated when it was thrown away."""
     version = questionnaire.versions.order_by("-number").first()
-    assert version is not None, "a questionnaire is made with its first draft"
+    if version is None:  # it is made with its first draft, and goes with it
+        raise Outdated(_g("Somebody has thrown this questionnaire away."))
     return version
 
 

@@ -391,6 +391,8 @@ class QuestionForm(forms.Form):
                 if typed[name] and folded in seen:
                     row.add_error(name, _("This answer is there twice."))
                 seen.add(folded)
+        if len(self.rows) > MOST_OPTIONS:
+            self.add_error(None, _("A choice has at most %(most)s answers.") % {"most": MOST_OPTIONS})
         if len(written) < 2:
             self.add_error(None, _("A choice needs at least two answers."))
         elif self.decides_now == _Decides.PRODUCT and not any(row.cleaned_data["product"] for row in written):
@@ -447,7 +449,9 @@ def _shown(rule: dict[str, Any], earlier: list[Question]) -> tuple[object, objec
 
 def _typed_rows(data: QueryDict) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    while f"option-{len(rows)}-text_en" in data and len(rows) < MOST_OPTIONS:
+    while (
+        f"option-{len(rows)}-text_en" in data and len(rows) <= MOST_OPTIONS
+    ):  # one more than may be, so that it is refused
         prefix = f"option-{len(rows)}-"
         row: dict[str, Any] = {name: data.get(prefix + name, "") for name in ("key", "text_en", "text_ru", "product")}
         rows.append({**row, "meets": prefix + "meets" in data})

@@ -44,6 +44,14 @@ def _questionnaire(request: HttpRequest, pk: int) -> Questionnaire:
     return get_object_or_404(found, pk=pk)
 
 
+def _current(questionnaire: Questionnaire) -> QuestionnaireVersion:
+    """The version to edit or to show; a 404 when somebody has thrown the questionnaire away a moment ago."""
+    try:
+        return questionnaires.current(questionnaire)
+    except Outdated as gone:
+        raise Http404(str(gone)) from gone
+
+
 def _may_build(request: HttpRequest) -> bool:
     return access.may(request.user, access.BUILD_QUESTIONNAIRES)
 
@@ -111,6 +119,8 @@ def questionnaire_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """The builder: the questions of the draft, else of the published version; `?version=` shows an earlier one."""
     questionnaire = _questionnaire(request, pk)
     versions = list(questionnaire.versions.select_related("published_by")[:50])
+    if not versions:  # thrown away a moment ago
+        raise Http404
     counted = results.counted(questionnaire).order_by().values("version").annotate(number=Count("pk"))
     answers = dict(counted.values_list("version", "number"))
     version = versions[0]
@@ -198,7 +208,7 @@ def _refused(request: HttpRequest, pk: int, why: Exception) -> HttpResponse:
 def questionnaire_texts(request: HttpRequest, pk: int) -> HttpResponse:
     """The name, and the texts around the questions."""
     questionnaire = _questionnaire(request, pk)
-    version = questionnaires.current(questionnaire)
+    version = _current(questionnaire)
     form = TextsForm(request.POST or None, instance=version, initial={"name": questionnaire.name})
     if request.method == "POST" and form.is_valid():
         try:
@@ -207,7 +217,7 @@ def questionnaire_texts(request: HttpRequest, pk: int) -> HttpResponse:
             )
             questionnaires.rename(questionnaire, form.cleaned_data["name"], by=request.user)
         except Outdated as outdated:
-            form.refuse_as_outdated(str(outdated), questionnaires.current(questionnaire))
+            form.refuse_as_outdated(str(outdated), _current(questionnaire))
         else:
             return _done(request, pk, _("The texts are saved."))
     context = {"form": form, "questionnaire": questionnaire}
@@ -228,7 +238,7 @@ def question_edit(request: HttpRequest, pk: int, key: str) -> HttpResponse:
 
 def _question_page(request: HttpRequest, questionnaire: Questionnaire, key: str) -> HttpResponse:
     """One question: a new one without a `key`."""
-    asked = questionnaires.questions(questionnaires.current(questionnaire))
+    asked = questionnaires.questions(_current(questionnaire))
     question = next((each for each in asked if each.key == key), None) if key else None
     if key and question is None:
         return _refused(request, questionnaire.pk, Outdated(_("Somebody has removed this question meanwhile.")))
@@ -266,7 +276,7 @@ def _save_question(
         form.add_error(None, str(refused))
         return None
     except Outdated as outdated:
-        asked = questionnaires.questions(questionnaires.current(questionnaire))
+        asked = questionnaires.questions(_current(questionnaire))
         now = next((each for each in asked if each.key == key), None)
         if now is None:
             return _refused(request, questionnaire.pk, outdated)
@@ -432,7 +442,7 @@ def questionnaire_open(request: HttpRequest, pk: int) -> HttpResponse:
 def questionnaire_preview(request: HttpRequest, pk: int) -> HttpResponse:
     """The draft, else the published version, as on two phones; what is answered there goes nowhere."""
     questionnaire = _questionnaire(request, pk)
-    version = questionnaires.current(questionnaire)
+    version = _current(questionnaire)
     phones = []
     for code, label in (("en", _("English")), ("ru", _("Russian"))):
         with translation.override(code):

@@ -526,3 +526,19 @@ def test_the_builder_needs_no_query_more_for_more_questions(as_user, mia, stand,
     browser = as_user(mia)
     with django_assert_max_num_queries(24):
         browser.get(page("questionnaire_detail", stand.pk))
+
+
+def test_a_page_of_what_was_just_thrown_away_is_not_there(as_user, mia, stand):
+    browser, addresses = as_user(mia), [page("questionnaire_texts", stand.pk), page("question_add", stand.pk)]
+    addresses += [page("questionnaire_preview", stand.pk), page("questionnaire_detail", stand.pk)]
+    QuestionnaireVersion.objects.filter(questionnaire=stand).delete()  # as it is between two queries of a request
+    for address in addresses:
+        assert browser.get(address).status_code == 404
+        assert browser.post(address, {"name": "x", "text_en": "x", "kind": "text"}).status_code in {404, 405}
+
+
+def test_a_choice_with_too_many_answers_is_refused_and_none_is_dropped_in_silence(as_user, mia, stand):
+    typed = {f"option-{number}-text_en": str(number) for number in range(questionnaires.MOST_OPTIONS + 1)}
+    response = as_user(mia).post(page("question_add", stand.pk), typed | {"kind": "choice", "text_en": "Which?"})
+    assert response.status_code == 422
+    assert "at most 40 answers" in response.content.decode()
