@@ -128,8 +128,10 @@ def _lock_known(system: str, external_ids: list[str]) -> dict[str, Contact]:
     identities = ContactIdentity.objects.filter(system=system, external_id__in=external_ids)
     contact_of = dict(identities.values_list("external_id", "contact_id"))
     locked = Contact.objects.select_for_update(of=("self",)).select_related("company").order_by("pk")
-    contacts = {contact.pk: contact for contact in locked.filter(pk__in=contact_of.values())}
-    return {external_id: contacts[pk] for external_id, pk in contact_of.items()}
+    # Who was erased while this waited for the lock has lost the id by which it was found.
+    present = locked.filter(pk__in=contact_of.values(), erased_at__isnull=True)
+    contacts = {contact.pk: contact for contact in present}
+    return {external_id: contacts[pk] for external_id, pk in contact_of.items() if pk in contacts}
 
 
 def _lock_unlinked_by_email(system: str, emails: list[str]) -> dict[str | None, Contact]:

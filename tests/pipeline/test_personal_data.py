@@ -14,7 +14,7 @@ from django.db import DatabaseError, connection, models, transaction
 from accounts.access import NotAllowed
 from integrations.models import OutboxMessage
 from kpi.models import Fact
-from leads import consents, editing
+from leads import consents, contact_sync, editing
 from leads.answering import submit
 from leads.contact_sync import upsert_contacts
 from leads.demand import note_request
@@ -404,3 +404,9 @@ def test_an_erased_persons_copy_says_nothing(xaverine, dora):
 def test_who_may_not_gets_no_copy(who, request, mia):
     with pytest.raises(NotAllowed):
         collect(a_lead(by=mia).contact, by=request.getfixturevalue(who))
+
+
+def test_a_bulk_write_that_waited_for_the_erasure_does_not_fill_the_contact_again(mia):
+    contact = ContactFactory(name="", erased_at=NOON)
+    contact.identities.create(system="crm", external_id="7")  # as it was read before the erasure deleted it
+    assert contact_sync._lock_known("crm", ["7"]) == {}

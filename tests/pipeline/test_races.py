@@ -16,7 +16,7 @@ from leads.answering import NotNow, decide, submit
 from leads.approval import Side
 from leads.models import Answer, Approval, ApprovalRound, Contact, CriteriaSet, Lead, LeadEvent, Purpose, Submission
 from leads.registration import Person, Registered, register_lead
-from pipeline import transitions
+from pipeline import retention, transitions
 from pipeline.models import (
     Enrolment,
     Handoff,
@@ -305,3 +305,21 @@ def test_a_person_is_erased_while_others_decide_about_what_they_sent(mia, dora, 
     at_once(8, act)
     assert at_once(1, lambda n: Contact.objects.filter(email__contains="eve").count()) == [0]
     assert at_once(1, lambda n: Submission.objects.exclude(person={}).count()) == [0]
+
+
+def test_retention_erases_while_the_same_persons_register_again(mia, dora, at_once):  # L13
+    people = [Person(name="Eve Hush", email=f"eve{n}@client.example") for n in range(4)]
+    event = CampaignFactory()
+    for person in people:
+        register_lead(event, person, by=mia, at=NOON)
+    retention.set_rule("unreached", 30, None, by=dora, at=NOON)
+    later = CampaignFactory()
+
+    def act(n: int) -> object:
+        if n % 2:
+            return retention.apply(NOON + days(2000))
+        return register_lead(later, people[n // 2], by=mia, at=NOON + days(2000)).lead.pk
+
+    at_once(8, act)
+    emails = at_once(1, lambda n: sorted(Contact.objects.exclude(email="").values_list("email", flat=True)))[0]
+    assert emails == [person.email for person in people]  # each is here once: kept in time, or come back
