@@ -25,12 +25,23 @@ def _last_connections(django_db_setup, django_db_blocker) -> Iterator[None]:
             )
 
 
+START = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker) -> None:
+    """The defaults that a real installation has from its first start, made once beneath all tests."""
+    with django_db_blocker.unblock():
+        create_defaults(at=START)
+
+
 @pytest.fixture(autouse=True)
-def _organisation(request: pytest.FixtureRequest) -> None:
-    """The defaults that a real installation has from its first start."""
-    if request.node.get_closest_marker("django_db"):
-        request.getfixturevalue("transactional_db" if "transactional_db" in request.fixturenames else "db")
-        create_defaults(at=datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC))
+def _defaults_after_a_flush(request: pytest.FixtureRequest) -> None:
+    """A test with real transactions ends by emptying the database; the next one finds the defaults again."""
+    marker = request.node.get_closest_marker("django_db")
+    if marker and (marker.kwargs.get("transaction") or "transactional_db" in request.fixturenames):
+        request.getfixturevalue("transactional_db")
+        create_defaults(at=START)
 
 
 @pytest.fixture(autouse=True)
