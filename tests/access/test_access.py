@@ -126,10 +126,16 @@ def test_every_route_is_in_the_table() -> None:
     assert len({(line.route, line.method, line.objects) for line in LINES}) == len(LINES), "a line is there twice"
 
 
+# Who may is decided the same way whatever database is configured: one person sees each page on the other, too.
+ON_POSTGRESQL = {"dora"}
+
+
 @pytest.mark.parametrize("line", LINES, ids=str)
 def test_each_person_reaches_what_the_table_says(line: Line, world: World) -> None:
     wrong = []
     for person, cell in zip(PEOPLE, line.cells, strict=True):
+        if connection.vendor == "postgresql" and person not in ON_POSTGRESQL:
+            continue
         response, writes = _ask(line, person, world)
         if not _matches(cell, response, writes):
             to = f" → {response['Location']}" if response.has_header("Location") else ""
@@ -137,6 +143,7 @@ def test_each_person_reaches_what_the_table_says(line: Line, world: World) -> No
     assert not wrong, "\n".join(["", *wrong])
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("route", sorted({line.route for line in LINES}))
 def test_methods_without_a_line_are_refused_and_change_nothing(route: str, world: World) -> None:
     lines = [line for line in LINES if line.route == route]
@@ -152,6 +159,7 @@ SIGNED = {"leads:questionnaire_public", "pipeline:mailing_unsubscribe"}
 POSTED = [line for line in LINES if line.method == "POST" and not _is_api(line) and line.route not in SIGNED]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("line", POSTED, ids=str)
 def test_a_post_from_another_site_is_refused(line: Line, world: World) -> None:
     for person in ("anon", "dora", "ada"):
@@ -164,6 +172,7 @@ def test_a_post_from_another_site_is_refused(line: Line, world: World) -> None:
 FREE = {"api:schema", "api:docs", "api:tokens"}
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("line", [line for line in LINES if _is_api(line) and line.route not in FREE], ids=str)
 def test_rest_takes_neither_a_token_without_its_scope_nor_a_browsers_session(line: Line, world: World) -> None:
     for person, cell in zip(PEOPLE, line.cells, strict=True):

@@ -13,12 +13,10 @@ from django.utils import timezone
 
 from kpi import facts
 from kpi.metrics import METRIC
-from kpi.scope import Scope
 from pipeline import transitions
 from pipeline.sweep import sweep
 from tests import factories
-from tests.factories import NOON, a_lead, days
-from tests.kpi.test_facts import a_busy_year
+from tests.factories import a_lead, days
 
 pytestmark = pytest.mark.django_db
 
@@ -153,57 +151,6 @@ def test_reckoning_on_demand_wakes_a_worker_and_never_hangs_without_one(
     monkeypatch.setattr(current_app.conf, "broker_write_url", "redis://127.0.0.1:1/0")
     text = client.post(reverse("kpi:reckon"), follow=True).content.decode()
     assert "can&#x27;t be reached" in text
-
-
-# Kept to their campaign, and no list narrows leads to campaigns of known reach.
-WITHOUT_A_LIST = {"leads_of_reach", "mqls_of_participants", "impressions>leads", "participants>mqls"}
-
-
-def test_every_number_opens_the_very_records_that_it_counts(as_user, mia, dan, sam, sid):  # K1
-    a_busy_year(mia, dan, sam, sid)
-    facts.recompute()
-    client = as_user(mia)
-    everything = Scope(user=mia, start=NOON.date(), end=NOON.date() + days(700))
-    some = everything.narrow(start=NOON.date() + days(40), end=NOON.date() + days(120))
-    for scope in (
-        everything,
-        some,
-        everything.narrow(team=sam.team_id),
-        everything.narrow(owner=sid.pk, product="none"),
-    ):
-        for measure in facts.MEASURE.values():
-            address = scope.url(measure.slug)
-            if not address:
-                assert measure.slug in WITHOUT_A_LIST or (scope.is_by_person and not measure.by_person)
-                continue
-            response = client.get(address)
-            assert response.status_code == 200, address
-            counted = scope.sums([measure.slug]).get(None, {}).get(measure.slug, (0, 0))[0]
-            rows = response.context["page"].rows if "page" in response.context else response.context["rows"]
-            if measure.slug not in {"margin", "deals_with_cost", "cost_of_sales"}:  # the deals, of known cost or not
-                assert len(rows) == counted, address
-
-
-@pytest.mark.parametrize("slug", ["refusals", "win_rate"])
-def test_a_sum_of_counts_opens_all_the_records_that_it_sums(as_user, mia, dan, sam, sid, slug):  # K1
-    a_busy_year(mia, dan, sam, sid)
-    facts.recompute()
-    for first, last in [(0, 700), (40, 120)]:
-        scope = Scope(user=mia, start=NOON.date() + days(first), end=NOON.date() + days(last))
-        figure = scope.figures([METRIC[slug]])[None][slug]
-        rows = as_user(mia).get(scope.url_of(METRIC[slug].denominator)).context
-        assert len(rows["page"].rows if "page" in rows else rows["rows"]) == figure.denominator > figure.numerator
-
-
-def test_every_refusal_opens_its_records(as_user, mia, dan, sam, sid):  # K1
-    a_busy_year(mia, dan, sam, sid)
-    scope = Scope(user=mia, start=NOON.date(), end=NOON.date() + days(700))
-    refusals = scope.refusals()
-    assert {refusal.step for refusal in refusals} == {"marketing", "verdict", "selling"}
-    for refusal in refusals:
-        response = as_user(mia).get(scope.refusal_url(refusal))
-        rows = response.context["page"].rows if "page" in response.context else response.context["rows"]
-        assert len(rows) == refusal.count
 
 
 def test_what_is_overdue_opens_its_records(as_user, mia, sam, recently):  # K3
