@@ -12,6 +12,7 @@ from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _g
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from leads.models import Contact, Criterion, CriterionAnswer, Lead, LeadEvent, Referral, Stage, Submission
 from leads.models.consents import Purpose
@@ -78,7 +79,7 @@ OUTCOMES = {
     "call_back": _("call back later"),
 }
 CONSENT_STEPS = {"given": _("recorded the consent"), "withdrawn": _("recorded the withdrawal of the consent")}
-_VERDICTS = {True: _("met"), False: _("not met")}
+_VERDICTS = {True: pgettext_lazy("criterion", "met"), False: pgettext_lazy("criterion", "not met")}
 # What the pipeline writes into a nurture step's event: by its `step`.
 NURTURE: dict[str, tuple[str, str, str | Promise]] = {
     "entered": ("sparkles", "", _("began the nurture plan “%(plan)s”")),

@@ -8,6 +8,7 @@ from django import forms
 from django.http import QueryDict
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models import Role, User
 from leads.approval import SIDES, Party
@@ -116,7 +117,7 @@ class CriterionForm(forms.Form):
         widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
     )
     decided = forms.ChoiceField(
-        label=_("Decided by"),
+        label=pgettext_lazy("criterion", "Decided by"),
         required=False,
         choices=[("person", _("A person or a questionnaire")), ("rule", _("A rule"))],
     )

@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from django.views.decorators.http import require_safe
 
 from accounts import keyset
@@ -112,7 +113,11 @@ def _tables(test: Backtest, filters: BacktestFilter) -> list[dict[str, Any]]:
 
 
 def _result(result: CriterionResult, filters: BacktestFilter) -> dict[str, Any]:
-    counts = ((_("met"), result.met, YES), (_("not met"), result.not_met, NO), (_("unknown"), result.unknown, UNKNOWN))
+    counts = (
+        (pgettext("criterion", "met"), result.met, YES),
+        (pgettext("criterion", "not met"), result.not_met, NO),
+        (_("unknown"), result.unknown, UNKNOWN),
+    )
     return {
         "result": result,
         "counts": [

@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -229,7 +230,7 @@ def lead_rejudge(request: HttpRequest, pk: int) -> HttpResponse:
             messages.info(request, _("The lead is under the version in force already."))
         else:
             said = _("Judged by version %(version)s: %(result)s.")
-            result = _("met") if judged[1].is_met else _("not met")
+            result = pgettext("criterion", "met") if judged[1].is_met else pgettext("criterion", "not met")
             messages.success(request, said % {"version": judged[1].criteria_set.version, "result": result})
     return redirect(f"{reverse('leads:lead_detail', args=[lead.pk])}#criteria")
 

@@ -68,7 +68,7 @@ class Occasion:
     @classmethod
     def example(cls, campaign: Campaign | None, today: datetime.date) -> "Occasion":
         """For a preview, where no step says what is offered."""
-        return cls(campaign, _("10 % off the first year"), today + datetime.timedelta(days=14))
+        return cls(campaign, _("a tenth off the first year"), today + datetime.timedelta(days=14))
 
 
 def language_of(contact: Contact, organisation: Organisation) -> str:
