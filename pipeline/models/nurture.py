@@ -209,4 +209,9 @@ class StepRun(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["enrolment", "step"], name="each_step_once")]
-        indexes = [models.Index(fields=["step", "done_at"], name="step_run_by_date")]
+        indexes = [
+            models.Index(fields=["step", "done_at"], name="step_run_by_date"),
+            models.Index(
+                fields=["done_at"], name="step_run_recent"
+            ),  # what came of them is looked for each few minutes
+        ]

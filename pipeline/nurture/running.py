@@ -16,7 +16,9 @@ from django.db.models import Exists, F, Max, Min, OuterRef, Q, QuerySet, Subquer
 from accounts import access
 from accounts.models import Organisation, User
 from integrations.models import JobRun, OutboxMessage
-from leads import consents, criteria
+from leads import consents
+from leads.criteria import judge_known
+from leads.known import of_leads
 from leads.models import Campaign, Consent, Contact, CriteriaSet, Lead, LeadEvent, Purpose, Stage
 from leads.normalise import normalise_email
 from pipeline.models import Activity, Enrolment, Notification, NurtureStep, StepRun
@@ -37,17 +39,27 @@ INVITED_WITHIN = datetime.timedelta(days=400)
 LATE_COMMITS = datetime.timedelta(hours=1)  # changes of a long transaction are older than they look
 BOUNCES_WITHIN = datetime.timedelta(days=7)
 PROPOSING = "propose_warm_leads"
+JUDGED_AT_ONCE = 500
+EVENTS_LAST = datetime.timedelta(days=90)  # from its first day: until then somebody types in who came
 
 
 def run(at: datetime.datetime) -> dict[str, int]:
-    """All of it; returns how many rows each part dealt with."""
-    return {
-        "results": note_results(at),
-        "proposed": propose(at),
-        "left": leave(at),
-        "entered": enter_by_segment(at),
-        "done": do_due(at),
+    """All of it; returns how many rows each part dealt with. A part that fails is tried again by the next run."""
+    parts: dict[str, Callable[[datetime.datetime], int]] = {
+        "results": note_results,
+        "proposed": propose,
+        "left": leave,
+        "entered": enter_by_segment,
+        "done": do_due,
     }
+    done = {}
+    for name, part in parts.items():
+        try:
+            done[name] = part(at)
+        except Exception:  # a rule that can't be judged must not keep who opted out in their plan
+            log.exception("the part “%s” of the nurture run failed; it is tried again", name)
+            done[name] = 0
+    return done
 
 
 # --- The steps that are due ------------------------------------------------------------------------------------------
@@ -252,9 +264,14 @@ def _note_replies(at: datetime.datetime) -> int:
         at__gt=OuterRef("done_at"),
         at__lte=OuterRef("done_at") + ANSWERED_WITHIN,
     )
+    since = at - 2 * ANSWERED_WITHIN
     later = StepRun.objects.filter(enrolment=OuterRef("enrolment"), result=Result.SENT, done_at__gt=OuterRef("done_at"))
     runs = StepRun.objects.filter(
-        ~Exists(later), result=Result.SENT, replied_at__isnull=True, done_at__gt=at - 2 * ANSWERED_WITHIN
+        ~Exists(later),
+        result=Result.SENT,
+        replied_at__isnull=True,
+        done_at__gt=since,
+        enrolment__lead__last_contact_at__gt=F("done_at"),  # most are not answered, and that is seen at once
     )
     first = answers.order_by().values("lead").annotate(first=Min("at")).values("first")
     return _write(runs.annotate(found=Subquery(first)), "replied_at")
@@ -290,7 +307,8 @@ def _note_visits(at: datetime.datetime) -> int:
         registered_at__gt=OuterRef("done_at"),
     )
     first = registered.order_by().values("contact").annotate(first=Min("registered_at")).values("first")
-    runs = StepRun.objects.filter(campaign__isnull=False, registered_at__isnull=True, done_at__gt=at - INVITED_WITHIN)
+    events = Campaign.objects.events().filter(starts_on__gt=(at - EVENTS_LAST).date())
+    runs = StepRun.objects.filter(campaign__in=events, registered_at__isnull=True, done_at__gt=at - INVITED_WITHIN)
     return _write(runs.annotate(found=Subquery(first)), "registered_at")
 
 
@@ -322,8 +340,9 @@ def propose(at: datetime.datetime) -> int:
     """
     last = JobRun.objects.filter(job=PROPOSING, period="latest").values_list("started_at", flat=True).first()
     number = 0
-    for pk in _with_news(at, last and min(last, at) - LATE_COMMITS):
-        number += _judge(pk, at)
+    news = _with_news(at, last and min(last, at) - LATE_COMMITS)
+    for begin in range(0, len(news), JUDGED_AT_ONCE):
+        number += sum(_judge(pk, at) for pk in _differing(news[begin : begin + JUDGED_AT_ONCE], at))
     JobRun.objects.update_or_create(job=PROPOSING, period="latest", defaults={"started_at": at, "finished_at": at})
     return number
 
@@ -349,25 +368,33 @@ def _with_news(at: datetime.datetime, since: datetime.datetime | None) -> list[i
     return list(leads.order_by("pk").values_list("pk", flat=True))
 
 
+@transaction.atomic
 def _judge(pk: int, at: datetime.datetime) -> bool:
     """Set or clear the proposal of one lead by how it stands; True when that changed anything."""
-    leads = Lead.objects.select_related("contact__company", "campaign__channel", "product")
-    if not _differs(leads.get(pk=pk), at):
+    lead = lock(Lead(pk=pk))
+    if lead.stage != Stage.WARM or not _differing([pk], at):
         return False
-    with transaction.atomic():
-        lead = lock(Lead(pk=pk))
-        if lead.stage != Stage.WARM or not _differs(leads.get(pk=pk), at):
-            return False
-        lead.proposed_at = None if lead.proposed_at else at
-        lead.save(update_fields=["proposed_at", "updated_at"])
-        if lead.proposed_at:
-            LeadEvent.objects.record(lead, LeadEvent.Kind.NURTURE, by=None, at=at, step="proposed")
-            notify(Notification.Kind.PROPOSED, [lead.owner], lead, at=at)
+    lead.proposed_at = None if lead.proposed_at else at
+    lead.save(update_fields=["proposed_at", "updated_at"])
+    if lead.proposed_at:
+        LeadEvent.objects.record(lead, LeadEvent.Kind.NURTURE, by=None, at=at, step="proposed")
+        notify(Notification.Kind.PROPOSED, [lead.owner], lead, at=at)
     return True
 
 
-def _differs(lead: Lead, at: datetime.datetime) -> bool:
-    """Whether the lead meets the criteria in force and isn't proposed, or the other way round."""
-    in_force = CriteriaSet.objects.in_force(at, lead.product)
-    meets = in_force is not None and criteria.judge(lead, at=at, criteria_set=in_force).is_met
-    return meets != (lead.proposed_at is not None)
+def _differing(pks: list[int], at: datetime.datetime) -> list[int]:
+    """Those leads that meet the criteria in force and aren't proposed, or the other way round.
+
+    After new criteria that may be every warm lead, so the queries are the same for any number of them.
+    """
+    leads = list(Lead.objects.filter(pk__in=pks).select_related("contact__company", "campaign__channel", "product"))
+    products = {lead.product_id: lead.product for lead in leads}
+    in_force = {pk: CriteriaSet.objects.in_force(at, product) for pk, product in products.items()}
+    known = of_leads(leads)
+    found = []
+    for lead in leads:
+        criteria_set = in_force[lead.product_id]
+        meets = criteria_set is not None and judge_known(criteria_set, known[lead.pk]).is_met
+        if meets != (lead.proposed_at is not None):
+            found.append(lead.pk)
+    return found

@@ -6,6 +6,8 @@ import zoneinfo
 
 import pytest
 from django.core import mail
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.access import NotAllowed
@@ -692,6 +694,31 @@ def test_new_criteria_propose_the_leads_that_meet_them(dora):
     assert running.run(NOON + HOUR)["proposed"] == 0
     criteria.put_in_force([], threshold=0, note="", by=dora, at=NOON + days(1))
     assert running.run(NOON + days(2))["proposed"] == 1
+
+
+def test_new_criteria_cost_the_same_queries_for_any_number_of_warm_leads():
+    running.propose(NOON)
+    counted = []
+    for number in (2, 8):
+        for _n in range(number):
+            criteria.answer(a_warm_lead(), "need", "no", by=None, at=NOON + HOUR)
+        with CaptureQueriesContext(connection) as queries:
+            assert running.propose(NOON + HOUR) == 0
+        counted.append(len(queries))
+    assert counted[0] == counted[1]
+
+
+def test_a_part_that_fails_keeps_nobody_in_a_plan_that_they_opted_out_of(template, monkeypatch, caplog):  # L9
+    lead = a_warm_lead()
+    enter(a_plan(mail_step(template)), lead, by=None, at=NOON)
+    _opt_out(lead, NOON)
+
+    def fails(_at):
+        raise ValueError("a rule that nobody understands")
+
+    monkeypatch.setattr(running, "propose", fails)
+    assert running.run(NOON)["left"] == 1
+    assert "tried again" in caplog.text
 
 
 def test_an_mql_that_no_step_was_done_for_is_not_counted_as_nurtured(template):
