@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from leads.models import Answer, Option, Question, Questionnaire, Submission
 
 LATEST_TEXTS = 5
+_TOO_LARGE = 10**14  # for an answer: a bar that ends there needs no end
 ABOUT_BINS = 8
 _MOST_BINS = 40
 _MOST_QUESTIONS = 400  # of all versions together
@@ -177,7 +178,8 @@ def _add_numbers(found: dict[str, Result], answers: models.QuerySet[Answer]) -> 
             least, below = place * step, (place + 1) * step
             last = below - 1 if _is_whole(found[key]) else below
             label = _plain(least) if last == least else f"{_plain(least)} – {_plain(last)}"
-            narrow = {"least": _plain(least), "below": _plain(below)}
+            ends = {"least": least, "below": below}
+            narrow = {name: _plain(end) for name, end in ends.items() if abs(end) < _TOO_LARGE}
             found[key].bars.append(Bar(label, filled.get(place, 0), narrow))
 
 

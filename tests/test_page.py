@@ -1,5 +1,7 @@
 """The frame around every page: navigation, drawer and dialog."""
 
+import io
+
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpResponseRedirect
@@ -73,3 +75,10 @@ def test_the_navigation_shows_only_what_one_may_open():
     stranger = request_to("/")
     stranger.user = AnonymousUser()
     assert labels(stranger) == []
+
+
+@pytest.mark.parametrize(("is_signed_in", "taken"), [(False, []), (True, ["table"])])
+def test_only_who_is_signed_in_can_send_a_file(rf, is_signed_in, taken):
+    request = rf.post("/", {"note": "x", "table": io.BytesIO(b"a;b")})
+    request.user = User() if is_signed_in else AnonymousUser()
+    assert list(request.FILES) == taken

@@ -492,3 +492,9 @@ class AnswersFilter(ResultsFilter):
 
 class ExportFilter(ResultsFilter):
     format = forms.ChoiceField(choices=[("csv", "CSV"), ("xlsx", "XLSX")], required=False)
+
+
+class SubmissionFilter(FilterForm):
+    """The spam queue: what waits, or what was found to be spam."""
+
+    spam = forms.ChoiceField(choices=[("1", "1")], required=False)

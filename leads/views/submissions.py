@@ -16,6 +16,7 @@ from accounts import access
 from accounts.keyset import count_up_to, keyset_page
 from leads import suspicions
 from leads.answering import NotNow, decide, told
+from leads.forms.questionnaires import SubmissionFilter
 from leads.models import Submission
 from leads.normalise import read_number
 
@@ -28,7 +29,7 @@ _PERSON = ("name", "company", "email", "phone")
 @require_safe
 def submission_list(request: HttpRequest) -> HttpResponse:
     """What waits to be looked at; `?spam=1` shows what was found to be spam."""
-    shows_spam = request.GET.get("spam") == "1"
+    shows_spam = SubmissionFilter.read(request.GET).cleaned_data["spam"] == "1"
     found = Submission.objects.visible_to(request.user)
     found = found.filter(verdict=Verdict.SPAM) if shows_spam else found.suspected()
     page = keyset_page(

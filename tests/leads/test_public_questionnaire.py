@@ -343,3 +343,9 @@ def test_spam_that_was_decided_by_two_is_decided_once(version, mia, dan):
     decide(one, "genuine", by=mia, at=timezone.now())
     assert decide(one, "genuine", by=dan, at=timezone.now()).decided_by == mia
     assert Lead.objects.count() == 1
+
+
+def test_the_queue_refuses_an_address_of_nonsense(as_user, mia):
+    url = reverse("leads:submission_list")
+    answers = [as_user(mia).get(f"{url}?{query}").status_code for query in ("spam=1", "spam=2", "nonsense=1")]
+    assert answers == [200, 400, 400]
