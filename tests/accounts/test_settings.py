@@ -333,6 +333,8 @@ def test_settings_lists_what_ones_role_may_change(ada, dora, sam, as_user):
         return {str(entry["label"]) for area in areas for entry in area["entries"]}
 
     lists = {"Channels", "Products", "Reasons"}
-    assert offered(ada) == {"Organisation", "People", "Teams", "API tokens"} | lists
-    assert offered(dora) == {"Criteria", "Agreement", "API tokens"} | lists
+    personal = {"Consent texts", "Erased persons", "How long data is kept"}
+    assert offered(ada) == {"Organisation", "People", "Teams", "API tokens"} | lists | personal
+    marketing = {"Criteria", "Questionnaires and briefs"}
+    assert offered(dora) == {"Agreement", "API tokens"} | marketing | lists | personal
     assert offered(sam) == {"API tokens"}

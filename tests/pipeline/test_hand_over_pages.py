@@ -127,14 +127,16 @@ def test_only_ones_own_last_step_is_undone_in_the_browser(as_user, mia, dora):  
     assert lead.stage == Stage.NEW
 
 
-def test_returned_leads_are_marketings_first_concern_on_my_day(as_user, mia, sam, dan):  # H4
+def test_my_day_puts_calls_before_returned_leads_before_those_to_hand_over(as_user, mia, sam, dan):  # H4
     now = timezone.now()
     handoff = a_handoff(sam, by=mia, at=now)
     transitions.reject(handoff, reason(), by=sam, at=now, missing="x")
     waiting, fresh = a_qualified_lead(by=mia, at=now), a_lead(by=mia, at=now)
     sections = as_user(mia).get(url("home")).context["sections"]
-    assert [[row.pk for row in section["rows"]] for section in sections] == [
+    assert [
+        [row["lead"].pk if isinstance(row, dict) else row.pk for row in section["rows"]] for section in sections
+    ] == [
+        [fresh.pk],
         [handoff.lead_id],
         [waiting.pk],
-        [fresh.pk],
     ]
