@@ -55,7 +55,6 @@ CONTACT_FIELDS: dict[str, str | Promise] = {
     "agreed": _("Agreed next step"),
     "note": _("Note"),
 }
-REACHED_BY = {"email", "phone"}
 
 _Kind = Question.Kind
 CHOICES = (_Kind.CHOICE, _Kind.MULTI_CHOICE)
@@ -72,7 +71,7 @@ FIELD_KINDS: dict[str, tuple[Question.Kind, ...]] = {
     "company.city": (_Kind.TEXT, _Kind.CHOICE),
     "company.country": (_Kind.TEXT, _Kind.CHOICE),
     "company.employees": (_Kind.NUMBER,),
-    "preferred_meeting_time": _WORDS,
+    "preferred_meeting_time": (*_WORDS, _Kind.DATE),
     "agreed": _WORDS,
     "note": _WORDS,
 }
@@ -643,7 +642,7 @@ def problems(version: QuestionnaireVersion, *, at: datetime.datetime) -> list[Pr
             named = _g("“%(question)s”: %(problem)s") % {"question": question, "problem": text}
             found.append(Problem(named, is_broken, question.key))
         earlier[question.key] = question
-    found += _problems_of_the_whole(questionnaire, asked)
+    found += _problems_of_the_whole(asked)
     for criteria_set, criterion in undecided(questionnaire, asked, at=at):
         words = _g("This questionnaire can't decide the required criterion “%(criterion)s”.")
         if criteria_set.product_id:
@@ -701,12 +700,9 @@ def _decision_problems(question: Question, criteria: dict[str, Criterion]) -> li
     return []
 
 
-def _problems_of_the_whole(questionnaire: Questionnaire, asked: Sequence[Question]) -> list[Problem]:
+def _problems_of_the_whole(asked: Sequence[Question]) -> list[Problem]:
     found = []
     fields = [question.contact_field for question in asked if question.decides == Question.Decides.FIELD]
-    if questionnaire.kind == Questionnaire.Kind.VISITOR and not REACHED_BY & set(fields):
-        words = _g("Nobody could reach the visitor: no question asks for the e-mail or the phone.")
-        found.append(Problem(words, is_broken=True))
     for field in sorted({field for field in fields if fields.count(field) > 1}):
         words = _g("More than one question fills in “%(field)s”; the last answer counts.")
         found.append(Problem(words % {"field": CONTACT_FIELDS.get(field, field)}, is_broken=False))

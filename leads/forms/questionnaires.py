@@ -25,6 +25,8 @@ from leads.questionnaires import CHOICES, COMPARED_AS, CONTACT_FIELDS, FIELD_KIN
 
 _Decides = Question.Decides
 _TYPED = {"autocomplete": "off"}
+# What is typed while the form is on its way to be drawn anew stays.
+_KEPT = _TYPED | {"hx-preserve": "true"}
 
 
 class QuestionnaireFilter(FilterForm):
@@ -196,28 +198,28 @@ class QuestionForm(forms.Form):
         required=False,
         max_length=300,
         validators=[validate_text],
-        widget=forms.TextInput(attrs=_TYPED),
+        widget=forms.TextInput(attrs=_KEPT),
     )
     text_ru = forms.CharField(
         label=_("Question in Russian"),
         required=False,
         max_length=300,
         validators=[validate_text],
-        widget=forms.TextInput(attrs=_TYPED | {"lang": "ru"}),
+        widget=forms.TextInput(attrs=_KEPT | {"lang": "ru"}),
     )
     help_en = forms.CharField(
         label=_("Hint in English"),
         required=False,
         max_length=300,
         validators=[validate_text],
-        widget=forms.TextInput(attrs=_TYPED),
+        widget=forms.TextInput(attrs=_KEPT),
     )
     help_ru = forms.CharField(
         label=_("Hint in Russian"),
         required=False,
         max_length=300,
         validators=[validate_text],
-        widget=forms.TextInput(attrs=_TYPED | {"lang": "ru"}),
+        widget=forms.TextInput(attrs=_KEPT | {"lang": "ru"}),
     )
     is_required = forms.BooleanField(label=_("Must be answered"), required=False)
     ask_after = forms.ChoiceField(label=_("Ask it"), required=False)
@@ -270,10 +272,10 @@ class QuestionForm(forms.Form):
     def _add_decision(self, criteria: dict[str, Criterion]) -> RuleFields | None:
         if self.decides_now == _Decides.FIELD:
             fields = [(name, label) for name, label in CONTACT_FIELDS.items() if self.kind_now in FIELD_KINDS[name]]
-            self.fields["contact_field"] = forms.ChoiceField(label=_("Field"), choices=fields)
+            self.fields["contact_field"] = forms.ChoiceField(label=_("Field"), choices=[("", _("Choose…")), *fields])
         if self.decides_now != _Decides.CRITERION:
             return None
-        choices = [(key, str(criterion)) for key, criterion in criteria.items()]
+        choices = [("", _("Choose…")), *((key, str(criterion)) for key, criterion in criteria.items())]
         kept = self.initial.get("criterion_key")
         if kept and kept not in criteria:
             choices.append((kept, _("%(key)s (not in force)") % {"key": kept}))

@@ -21,7 +21,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts import access
 from accounts.keyset import count_up_to, keyset_page
 from leads import questionnaires, results
+from leads.answering import texts_in_force
 from leads.forms.answers import AnswerForm
+from leads.forms.public import Opened, PublicForm
 from leads.forms.questionnaires import (
     AnswersFilter,
     ExportFilter,
@@ -31,7 +33,7 @@ from leads.forms.questionnaires import (
     ResultsFilter,
     TextsForm,
 )
-from leads.models import Campaign, Question, Questionnaire, QuestionnaireVersion, Submission
+from leads.models import Campaign, Purpose, Question, Questionnaire, QuestionnaireVersion, Submission
 from leads.normalise import fold, read_number
 from leads.questionnaires import CannotPublish, Outdated, Refused
 from leads.views.export import table_file
@@ -443,12 +445,28 @@ def questionnaire_preview(request: HttpRequest, pk: int) -> HttpResponse:
     """The draft, else the published version, as on two phones; what is answered there goes nowhere."""
     questionnaire = _questionnaire(request, pk)
     version = _current(questionnaire)
+    now = timezone.now()
+    opened = None
+    if questionnaire.kind == Questionnaire.Kind.VISITOR:
+        opened = Opened.now(version, texts_in_force(now, Purpose.CONTACT, Purpose.MAILING), now)
     phones = []
     for code, label in (("en", _("English")), ("ru", _("Russian"))):
         with translation.override(code):
-            form = AnswerForm(version, prefix=code, auto_id=f"id_{code}_%s")
-            asked = render_to_string("leads/_questions.html", {"form": form})  # now: choices are translated when drawn
-            phone = {"code": code, "label": label, "questions": asked, "intro": version.intro, "thanks": version.thanks}
+            ids = f"id_{code}_%s"
+            form = (
+                PublicForm(opened, prefix=code, auto_id=ids)
+                if opened
+                else AnswerForm(version, prefix=code, auto_id=ids)
+            )
+            # Drawn now: choices are translated when drawn.
+            phone = {
+                "code": code,
+                "label": label,
+                "questions": render_to_string("leads/_questions.html", {"form": form}),
+                "person": render_to_string("leads/public/_person.html", {"form": form}) if opened else "",
+                "intro": version.intro,
+                "thanks": version.thanks,
+            }
         phones.append(phone)
     context = {"questionnaire": questionnaire, "version": version, "phones": phones}
     return render(request, "leads/questionnaire_preview.html", context)
