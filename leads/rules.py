@@ -98,6 +98,14 @@ def _value(value: object, asked: Asked | None) -> str:
     text = str(value)
     if asked and asked.kind in {Kind.NUMBER, Kind.YES_NO}:  # as typed, in a form that isn't saved yet
         return {"yes": _("yes"), "no": _("no")}.get(text, text)
-    if asked and asked.kind is Kind.DATE:
-        return date_format(datetime.date.fromisoformat(text), "DATE_FORMAT")
+    if asked and asked.kind is Kind.DATE and (day := _day(text)):
+        return date_format(day, "DATE_FORMAT")
     return _("“%(text)s”") % {"text": asked.options.get(text, text) if asked else text}
+
+
+def _day(text: str) -> datetime.date | None:
+    """The day that an ISO date says; None for words from when the question asked for something else."""
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError:
+        return None

@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 
 from accounts import access
 from accounts.models import User
+from leads.forms import seen
 from leads.forms.filters import FilterForm
 from leads.models import Campaign, Channel, Lead, Product, Stage
 from leads.models.leads import LeadQuerySet
@@ -112,7 +113,7 @@ class NurturePlanForm(SeenForm):
             self.fields[name].empty_label = _("Any")
 
 
-class NurtureStepForm(forms.ModelForm):
+class NurtureStepForm(seen.SeenForm):
     """One step of the kind that it was opened for; only that kind's fields are asked."""
 
     FIELDS = {
@@ -129,7 +130,7 @@ class NurtureStepForm(forms.ModelForm):
     def __init__(self, *args: Any, kind: NurtureStep.Kind, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.instance.kind = kind
-        for name in set(self.fields) - set(self.FIELDS[kind]):
+        for name in set(self.fields) - {*self.FIELDS[kind], "seen"}:
             del self.fields[name]
         for name in ("template", "offer", "offer_days", "task_title"):
             if name in self.fields:
@@ -159,7 +160,10 @@ class NurtureStepForm(forms.ModelForm):
     @property
     def step_words(self) -> dict[str, Any]:
         """What `plans.add_step` and `plans.change_step` are to write."""
-        return {"kind": self.instance.kind, **{name: self.cleaned_data[name] for name in self.fields}}
+        return {
+            "kind": self.instance.kind,
+            **{name: self.cleaned_data[name] for name in self.FIELDS[self.instance.kind]},
+        }
 
 
 class EnterForm(forms.Form):

@@ -80,6 +80,7 @@ def lead_panel(request: HttpRequest, pk: int) -> HttpResponse:
         "may_hand_over": hands_over and lead.stage in MOVES[Stage.HANDED_OVER],
         "may_remove": access.may(request.user, access.REMOVE_LEADS) and lead.stage in transitions.REMOVABLE,
         "may_refer": access.may(request.user, access.REFER_LEADS) and lead.stage in MOVES[Stage.REFERRED],
+        "may_close_referral": access.may(request.user, access.REFER_LEADS),
         "referral": lead.referrals.select_related("partner").order_by("-pk").first(),
         "may_note_demand": access.may(request.user, access.EDIT_CONTACTS) and not lead.is_removed,
         "may_restore": access.may(request.user, access.REMOVE_LEADS) and lead.is_removed,

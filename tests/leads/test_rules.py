@@ -6,7 +6,7 @@ from django.utils import timezone, translation
 
 from accounts.access import NotAllowed
 from leads import criteria, rules
-from leads.comparisons import holds
+from leads.comparisons import Kind, holds
 from leads.known import Known
 from leads.models import CriteriaSet, CriterionAnswer, LeadEvent, LeadJudgement
 from pipeline import transitions
@@ -62,6 +62,13 @@ def test_a_rule_is_a_sentence_in_the_readers_language():
     assert rules.sentence({}, {}) == ""
     with translation.override("ru"):
         assert rules.sentence(rule, rules.fields()) != ""
+
+
+@pytest.mark.parametrize("value", ["in spring", ["soon", "2026-03-01"]])
+def test_a_rule_outlives_a_question_that_asks_for_a_date_now(value):  # L3 L6
+    known = {"answer.when": rules.Asked("answer.when", "When?", Kind.DATE)}
+    rule = {"conditions": [{"field": "answer.when", "comparison": "any_of", "value": value}]}
+    assert rules.sentence(rule, known).startswith("When? is one of “")
 
 
 def big_companies(at=NOON) -> CriteriaSet:

@@ -753,6 +753,18 @@ def test_a_step_with_results_is_replaced_rather_than_changed(mia, template):
     assert StepRun.objects.filter(enrolment=one(had)).count() == 2
 
 
+def test_a_step_that_somebody_changed_meanwhile_is_not_written_over(as_user, mia, dora):
+    step = a_plan(task_step("Call them")).steps.get()
+    url = reverse("pipeline:nurture_step_edit", args=[step.pk])
+    client = as_user(mia)
+    opened = client.get(url).context["form"].initial
+    sent = {name: opened[name] for name in ("wait_days", "task_title", "seen")}
+    assert as_user(dora).post(url, sent | {"task_title": "From Dora"}).status_code == 302
+    assert client.post(url, sent | {"task_title": "From Mia"}).status_code == 422
+    step.refresh_from_db()
+    assert step.task_title == "From Dora"
+
+
 def test_who_waits_for_a_retired_step_goes_on_with_the_next(mia, template):
     plan = a_plan(mail_step(template, wait_days=2), task_step(wait_days=1))
     first, second = plan.steps.all()

@@ -128,6 +128,13 @@ def test_a_refused_referral_leaves_no_consent_behind(as_user, partner, mia, sam)
     assert not consents.agreed(lead.contact, Purpose.SHARING)
 
 
+def test_only_who_may_record_the_outcome_is_led_there(as_user, lead, partner, mia, sam):
+    referral = transitions.refer(lead, partner, passed=["company"], by=mia, at=NOON)
+    there = reverse("pipeline:referral_close", args=[referral.pk])
+    pages = reverse("leads:partner_detail", args=[partner.pk]), reverse("pipeline:lead_panel", args=[lead.pk])
+    assert [there in as_user(user).get(page).text for user in (mia, sam) for page in pages] == [True] * 2 + [False] * 2
+
+
 def test_a_reward_needs_its_amount(as_user, lead, partner, mia):
     referral = transitions.refer(lead, partner, passed=["name"], by=mia, at=NOON)
     url = reverse("pipeline:referral_close", args=[referral.pk])
