@@ -1,6 +1,6 @@
 """The public questionnaire: for anybody with the address, also inside another site's page, without a cookie.
 
-The form carries a signed token instead of a session's (docs/decisions/0014-public-questionnaire.md).
+The form carries a signed token instead of a session's (docs/decisions/0014-the-public-questionnaire.md).
 """
 
 import datetime
