@@ -10,7 +10,7 @@ import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 # Keys that are part of an address: who has one sets a password, or sees what a visitor answered or chose.
-KEYS = re.compile(r"(/password/reset/[0-9A-Za-z]+-|/q/[-\w]+/(?:thanks|meeting)/|/mailings/)[^/\s'\"?]+")
+KEYS = re.compile(r"(/password/reset/[0-9A-Za-z]+-|/q/[-\w]+/(?:thanks|meeting)/|/mailings/(?:confirm/)?)[^/\s'\"?]+")
 
 
 def hide_keys(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from accounts import access
 from accounts.models import Organisation, User
+from leads import confirming
 from leads import consents as agreements
 from leads.comparisons import holds
 from leads.erasures import require_present
@@ -37,7 +38,7 @@ from leads.models import (
     Submission,
 )
 from leads.normalise import fold, normalise_email, normalise_phone
-from leads.registration import Person, fill_in, register_lead
+from leads.registration import Person, fill_in, known_company, register_lead
 
 __all__ = [
     "AnswerForm",
@@ -111,16 +112,18 @@ def submit(
     )
     if submission.verdict == Verdict.SUSPECT:
         submission.person = dataclasses.asdict(person)
+    elif lead:
+        submission.lead, may_fill = _lock(lead), _MayFill()
     else:
-        lead = _lock(lead) if lead else _register(submission, person)
-        submission.lead = lead
+        submission.lead, may_fill = _register(submission, person)
     submission.save()
     submission.consent_texts.set(agreed_to)
     Answer.objects.bulk_create(
         row for question in questions if question.key in answers for row in _rows(submission, question, answers)
     )
-    if lead is not None:
-        _take_in(submission, lead, person, questions, answers, agreed_to)
+    if submission.lead is not None:
+        _take_in(submission, submission.lead, person, questions, answers, may_fill)
+        _agree(submission, submission.lead, person, agreed_to, at=at)
     return submission
 
 
@@ -149,9 +152,10 @@ def decide(submission: Submission, verdict: str, *, by: User | None, at: datetim
     questions = list(submission.version.questions.prefetch_related("options__product"))
     person = Person(**submission.person)
     submission.person = {}
-    submission.lead = lead = _register(submission, person)
+    submission.lead, may_fill = _register(submission, person)
     submission.save()
-    _take_in(submission, lead, person, questions, given(submission), list(submission.consent_texts.all()))
+    _take_in(submission, submission.lead, person, questions, given(submission), may_fill)
+    _agree(submission, submission.lead, person, submission.consent_texts.all(), at=at)
     return submission
 
 
@@ -226,11 +230,23 @@ def _lock(lead: Lead) -> Lead:
     return lead
 
 
-def _register(submission: Submission, person: Person) -> Lead:
+@dataclasses.dataclass(frozen=True)
+class _MayFill:
+    """Whose blank fields what was said may fill in. On a public page nobody of ours saw who said it, so what we knew of
+    anybody before stays as it is (docs/decisions/0018-what-a-stranger-may-write.md).
+    """
+
+    contact: bool = True
+    company: bool = True
+
+
+def _register(submission: Submission, person: Person) -> tuple[Lead, _MayFill]:
     campaign = submission.version.questionnaire.campaign
     if campaign is None:
         raise ValueError("A brief is filled in for a lead; only a campaign's questionnaire can register one.")
     by = submission.submitted_by
+    is_stranger = submission.via == Submission.Via.PUBLIC
+    is_known_company = known_company(person.company) is not None
     registered = register_lead(
         campaign,
         person,
@@ -238,8 +254,13 @@ def _register(submission: Submission, person: Person) -> Lead:
         at=submission.submitted_at,
         owner=campaign.owner or by,
         submission_key=submission.submission_key,
+        fills_blanks=not is_stranger,
     )
-    return _lock(registered.lead)
+    may_fill = _MayFill(
+        contact=not (is_stranger and registered.is_known_contact),
+        company=not (is_stranger and (registered.is_known_contact or is_known_company)),
+    )
+    return _lock(registered.lead), may_fill
 
 
 def _rows(submission: Submission, question: Question, answers: dict[str, Any]) -> list[Answer]:
@@ -270,12 +291,12 @@ def _take_in(
     person: Person,
     questions: Collection[Question],
     answers: dict[str, Any],
-    agreed_to: Collection[ConsentText],
+    may_fill: _MayFill,
 ) -> None:
     """Let the answers decide what their questions say they decide. The lead and its contact are locked."""
     by, at = submission.submitted_by, submission.submitted_at
-    differs = _fill_contact(lead.contact, person)
-    differs |= _fill_company(lead.contact.company, questions, answers)
+    differs = _fill_contact(lead.contact, person, may_fill=may_fill.contact)
+    differs |= _fill_company(lead.contact.company, questions, answers, may_fill=may_fill.company)
     differs |= _fill_lead(lead, questions, answers)
     questionnaire = submission.version.questionnaire
     LeadEvent.objects.record(
@@ -289,18 +310,36 @@ def _take_in(
         differs=differs,
     )
     _answer_criteria(submission, lead, questions, answers)
+
+
+def _agree(
+    submission: Submission, lead: Lead, person: Person, agreed_to: Iterable[ConsentText], *, at: datetime.datetime
+) -> None:
+    """Record what was agreed to. Of what was ticked on a public page, mailings wait until the address has confirmed them,
+    and nothing is recorded of a person who said no before: that might be anybody's tick. `at` is now.
+    """
+    questionnaire = submission.version.questionnaire
     source = _("Questionnaire “%(name)s”, version %(version)s") % {
         "name": questionnaire.name,
         "version": submission.version.number,
     }
+    by, said_at = submission.submitted_by, submission.submitted_at
     for text in agreed_to:
-        agreements.give(lead.contact, Purpose(text.purpose), source=source, at=at, by=by, text=text)
+        purpose = Purpose(text.purpose)
+        if submission.via != Submission.Via.PUBLIC:
+            agreements.give(lead.contact, purpose, source=source, at=said_at, by=by, text=text)
+        elif purpose == Purpose.MAILING:
+            confirming.ask(submission, person.email, at=at)
+        elif agreements.refused(lead.contact, purpose):
+            LeadEvent.objects.record(lead, LeadEvent.Kind.CONSENT, by=None, at=said_at, step="ticked", purpose=purpose)
+        else:
+            agreements.give(lead.contact, purpose, source=source, at=said_at, by=by, text=text)
 
 
-def _fill_contact(contact: Contact, person: Person) -> dict[str, list[str]]:
-    """Fill in what wasn't known. What was, and was said otherwise, is returned: {field: [known, said]}."""
+def _fill_contact(contact: Contact, person: Person, *, may_fill: bool) -> dict[str, list[str]]:
+    """Fill in what wasn't known, where that is allowed. What was said otherwise is returned: {field: [known, said]}."""
     differs = {}
-    if fill_in(contact, person):
+    if may_fill and fill_in(contact, person):
         contact.save()
     for name in ("name", "email", "job_title", "profile_url"):
         known, said = getattr(contact, name), getattr(person, name)
@@ -311,13 +350,14 @@ def _fill_contact(contact: Contact, person: Person) -> dict[str, list[str]]:
         contact.phone_as_typed,
     }:
         differs["phone"] = [contact.shown_phone, person.phone]
-    if person.company and contact.company and fold(contact.company.name) != fold(person.company):
-        differs["company"] = [contact.company.name, person.company]
+    company = contact.company.name if contact.company else ""
+    if person.company and fold(company) != fold(person.company):
+        differs["company"] = [company, person.company]
     return differs
 
 
 def _fill_company(
-    company: Company | None, questions: Collection[Question], answers: dict[str, Any]
+    company: Company | None, questions: Collection[Question], answers: dict[str, Any], *, may_fill: bool
 ) -> dict[str, list[str]]:
     said = {}
     for question in questions:
@@ -335,11 +375,11 @@ def _fill_company(
     differs, filled = {}, False
     for name, text in said.items():
         known = getattr(company, name)
-        if known in (None, ""):
+        if may_fill and known in (None, ""):
             setattr(company, name, int(text) if name == "employees" else text[:100])
             filled = True
-        elif fold(str(known)) != fold(text):
-            differs[name] = [str(known), text]
+        elif fold(str(known or "")) != fold(text):
+            differs[name] = [str(known or ""), text]
     if filled:
         company.save()
     return differs

@@ -149,6 +149,12 @@ def agreed(contact: Contact, purpose: Purpose) -> bool:
     return Consent.objects.valid().filter(contact=contact, purpose=purpose).exists()
 
 
+def refused(contact: Contact, purpose: Purpose) -> bool:
+    """True when the person said no, to this purpose or to being contacted at all, and nobody has taken that back."""
+    said = Consent.objects.filter(contact=contact, purpose=purpose)
+    return contact.do_not_contact or (said.exists() and not said.valid().exists())
+
+
 def may_be_mailed(contacts: ContactQuerySet) -> ContactQuerySet:
     """Those who agreed to mailings, can be reached by e-mail, and didn't ask to be left alone."""
     return contacts.filter(

@@ -39,12 +39,16 @@ class Registered:
     is_known_contact: bool
 
 
+def known_company(name: str) -> Company | None:
+    """The company of that name, whatever its case and accents; None when there is none, or for a blank name."""
+    folded = fold(" ".join(name.split())[:200])
+    return Company.objects.filter(folded_name=folded).order_by("pk").first() if folded else None
+
+
 def find_or_add_company(name: str) -> Company | None:
-    """The company of that name, whatever its case and accents; made when there is none; None for a blank name."""
+    """The company of that name, made when there is none; None for a blank name."""
     name = " ".join(name.split())[:200]
-    if not name:
-        return None
-    return Company.objects.filter(folded_name=fold(name)).order_by("pk").first() or Company.objects.create(name=name)
+    return (known_company(name) or Company.objects.create(name=name)) if name else None
 
 
 def fill_in(contact: Contact, person: Person) -> bool:
@@ -70,16 +74,17 @@ def record_consents(contact: Contact, person: Person, *, source: str, by: User |
             consents.give(contact, purpose, source=source, by=by, at=at)
 
 
-def _known_or_new(person: Person) -> tuple[Contact, bool]:
-    """The contact with this e-mail or phone, its blank fields filled in, or a new one. True when it was known.
+def _known_or_new(person: Person, *, fills_blanks: bool) -> tuple[Contact, bool]:
+    """The contact with this e-mail or phone, its blank fields perhaps filled in, or a new one. True when it was known.
 
     What is already known is never overwritten by what somebody typed in a hurry.
     """
     contact = Contact.objects.select_for_update().same_as(email=person.email, phone=person.phone).order_by("pk").first()
     is_known = contact is not None
-    contact = contact or Contact()
-    fill_in(contact, person)
-    contact.save()
+    if contact is None or fills_blanks:
+        contact = contact or Contact()
+        fill_in(contact, person)
+        contact.save()
     return contact, is_known
 
 
@@ -96,13 +101,15 @@ def register_lead(
     owner: User | None = None,
     submission_key: uuid.UUID | None = None,
     typed_by: User | None = None,
+    fills_blanks: bool = True,
     **details: object,
 ) -> Registered:
     """Register that a person met in `campaign` is interested.
 
     A repeated `submission_key` returns what the first call made. A person who is already registered in the campaign
     isn't registered twice: the note is added to the lead that is there. `typed_by` is the colleague who met the person,
-    where `by` only sends what waited in their browser. `details` are further fields of the lead.
+    where `by` only sends what waited in their browser. Without `fills_blanks` a contact that is known already stays as it
+    is. `details` are further fields of the lead.
     Raises NotAllowed for the wrong role.
     """
     if not access.may(by, access.REGISTER_LEADS):
@@ -115,7 +122,7 @@ def register_lead(
     if contact is not None:
         require_present(contact)
     else:
-        contact, is_known = _known_or_new(person)
+        contact, is_known = _known_or_new(person, fills_blanks=fills_blanks)
     told = {"typed_by": str(typed_by)} if typed_by and typed_by != by else {}
     there = (
         Lead.objects.present().filter(contact=contact, campaign=campaign).order_by("pk").first() if is_known else None

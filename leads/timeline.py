@@ -78,7 +78,12 @@ OUTCOMES = {
     "wrong_number": _("wrong number"),
     "call_back": _("call back later"),
 }
-CONSENT_STEPS = {"given": _("recorded the consent"), "withdrawn": _("recorded the withdrawal of the consent")}
+CONSENT_STEPS = {
+    "given": _("recorded the consent"),
+    "withdrawn": _("recorded the withdrawal of the consent"),
+    "asked": _("asked by mail to confirm what was ticked on a public page"),
+    "ticked": _("recorded no consent, since the person had said no before this was ticked on a public page"),
+}
 _VERDICTS = {True: pgettext_lazy("criterion", "met"), False: pgettext_lazy("criterion", "not met")}
 # What the pipeline writes into a nurture step's event: by its `step`.
 NURTURE: dict[str, tuple[str, str, str | Promise]] = {
@@ -240,11 +245,12 @@ def _changes(data: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _differences(data: dict[str, Any]) -> list[tuple[str, str]]:
-    """(label, what was said and what is known) of each fact that was known otherwise and wasn't overwritten."""
+    """(label, what was said and what is known) of each fact that was said and is known otherwise, or not at all."""
     return [
         (
             str(CONTACT_FIELDS.get(name) or CONTACT_FIELDS.get(f"company.{name}") or name),
-            _g("said “%(said)s”, kept “%(known)s”") % {"said": pair[1], "known": pair[0]},
+            (_g("said “%(said)s”, kept “%(known)s”") if pair[0] else _g("said “%(said)s”, not filled in"))
+            % {"said": pair[1], "known": pair[0]},
         )
         for name, pair in (data.get("differs") or {}).items()
         if isinstance(pair, list)

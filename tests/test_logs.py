@@ -52,7 +52,12 @@ def test_the_log_is_json_in_production():
 def test_what_was_searched_for_and_links_of_visitors_stay_out_of_the_log(caplog):
     with caplog.at_level(logging.INFO):
         Client().get("/leads/?q=eve@client.example")
-        for path_ in (f"/q/abc/thanks/{KEY}/", f"/q/abc/meeting/{KEY}/", f"/mailings/{KEY}/"):
+        for path_ in (
+            f"/q/abc/thanks/{KEY}/",
+            f"/q/abc/meeting/{KEY}/",
+            f"/mailings/{KEY}/",
+            f"/mailings/confirm/{KEY}/",
+        ):
             Client().get(path_)
     shown = [record.getMessage() for record in caplog.records if logs.HideKeys().filter(record)]
     assert any("/q/abc/thanks/…" in line for line in shown)

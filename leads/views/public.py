@@ -131,7 +131,8 @@ def _answered(request: HttpRequest, version: QuestionnaireVersion, language: str
     thanks = reverse(
         "leads:questionnaire_thanks", args=[version.questionnaire.public_key, signing.dumps(submission.pk, salt=_SALT)]
     )
-    return redirect(f"{thanks}?lang={language}")
+    to_confirm = bool(form.person.email) and any(text.purpose == Purpose.MAILING for text in form.agreed_to)
+    return redirect(f"{thanks}?lang={language}{'&confirm=1' if to_confirm else ''}")
 
 
 def _page(request: HttpRequest, form: PublicForm, language: str, *, status: int = 200, note: str = "") -> HttpResponse:
@@ -176,6 +177,7 @@ def questionnaire_thanks(request: HttpRequest, public_key: str, token: str) -> H
             "campaign": submission.version.questionnaire.campaign,
             "said": told(submission),
             "agreed_to": submission.consent_texts.all(),
+            "to_confirm": "confirm" in request.GET,
             "day": meeting_day(submission),
             "token": token,
             "language": language,

@@ -155,7 +155,7 @@ def test_methods_without_a_line_are_refused_and_change_nothing(route: str, world
 
 
 # Forms that may stand in another site's page, where no cookie reaches us: each carries a signed token of its own.
-SIGNED = {"leads:questionnaire_public", "pipeline:mailing_unsubscribe"}
+SIGNED = {"leads:questionnaire_public", "leads:mailing_confirm", "pipeline:mailing_unsubscribe"}
 POSTED = [line for line in LINES if line.method == "POST" and not _is_api(line) and line.route not in SIGNED]
 
 

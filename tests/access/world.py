@@ -12,10 +12,12 @@ from django.utils import timezone
 from accounts.access import SCOPES
 from accounts.models import ApiToken, Role, Team, User
 from leads import approval, criteria, demand, drafts, questionnaires
-from leads.answering import decide, submit
+from leads.answering import decide, submit, texts_in_force
 from leads.approval import Side
+from leads.confirming import token_of as token_to_confirm
 from leads.forms.public import Opened
-from leads.models import CriteriaSet, LeadEvent, Partner
+from leads.models import CriteriaSet, LeadEvent, Partner, Purpose
+from leads.registration import Person
 from pipeline import transitions
 from pipeline.defaults import create_defaults
 from pipeline.models import MailTemplate
@@ -117,6 +119,15 @@ def build() -> World:
     world.open_key = version.questionnaire.public_key
     world.closed_key = factories.a_questionnaire(is_open=False).questionnaire.public_key
     answers = {"need": True, "meet": NOON.date()}
+    asked = submit(
+        version,
+        answers,
+        via="public",
+        at=timezone.now(),
+        person=Person(email="asked@client.example"),
+        consents=texts_in_force(timezone.now(), Purpose.MAILING),
+    )
+    world.confirm_token = token_to_confirm(asked, "asked@client.example", at=timezone.now())
     world.suspect = submit(version, answers, via="public", at=NOON, suspicion="fast")
     world.spam = decide(submit(version, answers, via="public", at=NOON, suspicion="fast"), "spam", by=None, at=NOON)
     world.thanks = signing.dumps(world.suspect.pk, salt="thanks")

@@ -11,10 +11,11 @@ from accounts.access import NotAllowed
 from leads import criteria
 from leads.answering import AnswerForm, NotNow, decide, given, latest_answers, submit, texts_in_force
 from leads.known import of_lead
-from leads.models import Answer, Contact, CriterionAnswer, Lead, Purpose, Submission
+from leads.models import Answer, Company, Contact, CriterionAnswer, Lead, Purpose, Submission
 from leads.registration import Person, register_lead
+from leads.timeline import entries
 from pipeline import transitions
-from tests.factories import NOON, CampaignFactory, ProductFactory, a_lead, a_questionnaire, days, reason
+from tests.factories import NOON, CampaignFactory, CompanyFactory, ProductFactory, a_lead, a_questionnaire, days, reason
 
 pytestmark = pytest.mark.django_db
 HOUR = datetime.timedelta(hours=1)
@@ -113,7 +114,9 @@ def test_answers_register_a_lead_and_decide_what_they_should(version, mia):  # L
     said = {answer.key: (answer.value, answer.source) for answer in CriterionAnswer.objects.all()}
     assert said == {"need": ("yes", "question"), "budget": ("no", "question")}
     assert of_lead(lead).fields["answer.wants"] == ["scanner", "other"]
-    assert {c.purpose: c.text for c in lead.contact.consents.valid()} == {t.purpose: t for t in agreed_to}
+    by_purpose = {text.purpose: text for text in agreed_to}
+    given = {consent.purpose: consent.text for consent in lead.contact.consents.valid()}
+    assert given == {"contact": by_purpose["contact"]}, "mailings wait for the address to confirm them"
     assert set(done.consent_texts.all()) == set(agreed_to)
     assert [event.kind for event in lead.events.order_by("pk")][:2] == ["registered", "answered"]
 
@@ -134,9 +137,33 @@ def test_what_is_known_is_not_overwritten_and_what_differs_is_told(version):  # 
     submit(version, answers, via="public", at=NOON + HOUR, person=Person(name="Eva", phone="+1 650 253 0000"))
     lead.refresh_from_db()
     assert (Lead.objects.count(), lead.note, lead.contact.name) == (1, "Met at the bar", "Eve Known")
-    assert lead.contact.phone == "+16502530000"
-    told = lead.events.get(kind="answered").data["differs"]
-    assert told == {"name": ["Eve Known", "Eva"], "note": ["Met at the bar", "Call me"]}
+    assert lead.contact.phone == "", "anybody can type anybody's address"
+    event = lead.events.get(kind="answered")
+    assert event.data["differs"] == {
+        "name": ["Eve Known", "Eva"],
+        "phone": ["", "+1 650 253 0000"],
+        "note": ["Met at the bar", "Call me"],
+    }
+    (entry,) = entries([event])
+    assert "said “+1 650 253 0000”, not filled in" in {text for _label, text in entry.details}
+
+
+def test_a_stranger_fills_in_new_contacts_and_companies_but_no_known_ones(version):  # L2 L13
+    known = CompanyFactory(name="Acme")
+    answers = {"need": True, "email": "eve@client.example", "people": Decimal(40)}
+    eve = submit(version, answers, via="public", at=NOON, person=Person(name="Eve", company="ACME")).lead
+    known.refresh_from_db()
+    assert (eve.contact.company, known.employees) == (known, None)
+    assert eve.events.get(kind="answered").data["differs"] == {"employees": ["", "40"]}
+    bob = submit(
+        version, answers | {"email": "bob@client.example"}, via="public", at=NOON, person=Person(company="New")
+    )
+    assert Company.objects.get(name="New").employees == 40
+    assert bob.lead.contact.company.name == "New"
+    # Somebody of ours who asks the person may fill in what wasn't known.
+    submit(version, {"people": Decimal(7)}, via="phone", at=NOON + HOUR, lead=eve)
+    known.refresh_from_db()
+    assert known.employees == 7
 
 
 def test_the_latest_answer_to_a_criterion_counts(version, dan):  # L6

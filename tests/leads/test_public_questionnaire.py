@@ -57,8 +57,10 @@ def test_a_visitor_becomes_a_lead_and_is_thanked(version, mia):  # L2
     response = send(version, client=visitor, **{"q-meet": "2026-12-03", "consent-mailing": "on"})
     lead = Lead.objects.get()
     assert (lead.owner, lead.registered_by, lead.campaign.name, lead.contact.name) == (mia, None, "Expo", "Eve")
-    assert {consent.purpose for consent in lead.contact.consents.valid()} == {"contact", "mailing"}
+    assert {consent.purpose for consent in lead.contact.consents.valid()} == {"contact"}
     thanks = visitor.get(response["Location"])
+    assert "Please confirm our mailings" in thanks.content.decode()
+    assert "Please confirm" not in visitor.get(send(version, client=visitor)["Location"]).content.decode()
     assert "2026" in thanks.content.decode()
     assert not visitor.cookies, "a page inside another site's gets no cookie"
     (calendar,) = re.findall(r'href="([^"]+/meeting/[^"]+)"', thanks.content.decode())
