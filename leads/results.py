@@ -4,15 +4,31 @@ Questions of different versions are the same question when they have the same ke
 leads that were removed before sales saw them: those were mistakes and duplicates.
 """
 
+import collections
 import dataclasses
 import datetime
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
 from django.db import models
-from django.db.models import BigIntegerField, Case, Count, F, FloatField, Max, Min, Prefetch, Q, When, Window
+from django.db.models import (
+    BigIntegerField,
+    Case,
+    Count,
+    Exists,
+    F,
+    FloatField,
+    Max,
+    Min,
+    OuterRef,
+    Q,
+    Subquery,
+    When,
+    Window,
+)
 from django.db.models.functions import Cast, Floor, RowNumber, TruncMonth
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -51,6 +67,19 @@ class Result:
     first: datetime.date | None = None
     last: datetime.date | None = None
     latest: list[Answer] = dataclasses.field(default_factory=list)
+
+    def widen(
+        self, least: Decimal | None, most: Decimal | None, first: datetime.date | None, last: datetime.date | None
+    ) -> None:
+        """Take in the span of some more answers."""
+        self.least = _end(min, self.least, least)
+        self.most = _end(max, self.most, most)
+        self.first = _end(min, self.first, first)
+        self.last = _end(max, self.last, last)
+
+
+def _end(pick: Callable[..., Any], *values: Any) -> Any:
+    return pick((value for value in values if value is not None), default=None)
 
 
 def counted(questionnaire: Questionnaire, *, version: int | None = None, via: str = "") -> models.QuerySet[Submission]:
@@ -96,43 +125,68 @@ def results(questionnaire: Questionnaire, submissions: models.QuerySet[Submissio
     """The answers to each question. A fixed number of queries, however many questions and answers there are."""
     asked = wording(questionnaire)
     newest = max((question.version.number for question in asked.values()), default=0)
-    answers = Answer.objects.filter(submission__in=submissions.values("pk"), question__key__in=list(asked)).order_by()
-    totals = answers.values("question__key").annotate(
-        answered=Count("submission", distinct=True),
-        least=Min("number"),
-        most=Max("number"),
-        first=Min("day"),
-        last=Max("day"),
-    )
     found = {key: Result(question, question.version.number == newest) for key, question in asked.items()}
-    for row in totals:
-        result = found[row["question__key"]]
-        result.answered, result.least, result.most = row["answered"], row["least"], row["most"]
-        result.first, result.last = row["first"], row["last"]
-    _add_choices(found, answers, questionnaire)
-    _add_numbers(found, answers)
-    _add_days(found, answers)
-    _add_texts(found, answers)
+    questions = [question for question in _published(questionnaire) if question.key in found]
+    keys = {question.pk: question.key for question in questions}
+    counted = Exists(submissions.filter(pk=OuterRef("submission")))
+    answers = Answer.objects.filter(counted, question__in=list(keys)).order_by()
+    # All answers are read once. A submission has one row of a question, or one of each option that it chose.
+    groups = answers.annotate(month=TruncMonth("day")).values_list("question", "option", "yes", "month")
+    tally: _Tally = {key: collections.Counter() for key in found}
+    spans = Min("number"), Max("number"), Min("day"), Max("day")
+    for question, option, yes, month, number, *ends in groups.annotate(Count("pk"), *spans):
+        result = found[keys[question]]
+        result.answered += number
+        result.widen(*ends)
+        tally[keys[question]][option, yes, month] += number
+    _recount_several_of_several(found, answers, questions)
+    _add_choices(found, tally, questionnaire)
+    _add_numbers(found, answers.filter(question__in=_of_kinds(questions, _Kind.NUMBER)))
+    _add_days(found, tally)
+    _add_texts(found, counted, _of_kinds(questions, _Kind.TEXT, _Kind.LONG_TEXT))
     return list(found.values())
 
 
-def _add_choices(found: dict[str, Result], answers: models.QuerySet[Answer], questionnaire: Questionnaire) -> None:
-    options = Option.objects.filter(
-        question__version__questionnaire=questionnaire, question__version__published_at__isnull=False
-    ).order_by("-question__version__number", "position", "pk")
+# By question key: how many said each (option, yes or no, month).
+_Tally = dict[str, collections.Counter[tuple[int | None, bool | None, datetime.date | None]]]
+
+
+def _published(questionnaire: Questionnaire) -> models.QuerySet[Question]:
+    """The questions of all published versions."""
+    return Question.objects.filter(version__questionnaire=questionnaire, version__published_at__isnull=False)
+
+
+def _of_kinds(questions: Iterable[Question], *kinds: Question.Kind) -> list[int]:
+    return [question.pk for question in questions if question.kind in kinds]
+
+
+def _recount_several_of_several(
+    found: dict[str, Result], answers: models.QuerySet[Answer], questions: Iterable[Question]
+) -> None:
+    """Who chose several options answered once."""
+    several = {question.pk: question.key for question in questions if question.kind == _Kind.MULTI_CHOICE}
+    for key in several.values():
+        found[key].answered = 0
+    rows = answers.filter(question__in=list(several)).values_list("question")
+    for question, number in rows.annotate(Count("submission", distinct=True)):
+        found[several[question]].answered += number
+
+
+def _add_choices(found: dict[str, Result], tally: _Tally, questionnaire: Questionnaire) -> None:
+    options = Option.objects.filter(question__in=_published(questionnaire)).order_by(
+        "-question__version__number", "position", "pk"
+    )
     words: dict[tuple[str, str], Option] = {}
+    counts: collections.Counter[tuple[str, str]] = collections.Counter()
+    chosen: collections.Counter[int | None] = collections.Counter()
+    for said in tally.values():
+        for (pk, _yes, _month), number in said.items():
+            chosen[pk] += number
     for option in options.select_related("question"):
         words.setdefault((option.question.key, option.key), option)
-    counts: dict[tuple[str, str], int] = {}
-    yes: dict[tuple[str, bool], int] = {}
-    rows = answers.filter(Q(option__isnull=False) | Q(yes__isnull=False))
-    for row in rows.values("question__key", "option__key", "yes").annotate(number=Count("submission", distinct=True)):
-        if row["option__key"] is not None:
-            counts[row["question__key"], row["option__key"]] = row["number"]
-        else:
-            yes[row["question__key"], row["yes"]] = row["number"]
+        counts[option.question.key, option.key] += chosen[option.pk]
     for (key, option_key), option in words.items():
-        count = counts.get((key, option_key), 0)
+        count = counts[key, option_key]
         is_offered = option.question_id == found[key].question.pk if key in found else False
         if key in found and (count or is_offered):  # what is no longer offered stays while somebody chose it
             found[key].bars.append(Bar(str(option), count, {"option": option_key}))
@@ -140,7 +194,8 @@ def _add_choices(found: dict[str, Result], answers: models.QuerySet[Answer], que
         if result.question.kind == _Kind.YES_NO:
             for value in (True, False):
                 label = _("Yes") if value else _("No")
-                result.bars.append(Bar(label, yes.get((key, value), 0), {"yes": "1" if value else "0"}))
+                count = sum(number for (_option, yes, _month), number in tally[key].items() if yes is value)
+                result.bars.append(Bar(label, count, {"yes": "1" if value else "0"}))
 
 
 def _add_numbers(found: dict[str, Result], answers: models.QuerySet[Answer]) -> None:
@@ -169,7 +224,7 @@ def _add_numbers(found: dict[str, Result], answers: models.QuerySet[Answer]) -> 
     )
     counts: dict[str, dict[int, int]] = {}
     rows = numbers.filter(question__key__in=list(steps)).annotate(bin=Cast(bins, BigIntegerField()))
-    for row in rows.values("question__key", "bin").annotate(count=Count("submission", distinct=True)):
+    for row in rows.values("question__key", "bin").annotate(count=Count("pk")):
         counts.setdefault(row["question__key"], {})[row["bin"]] = row["count"]
     for key, filled in counts.items():
         step = Decimal(str(steps[key]))
@@ -205,27 +260,43 @@ def bin_width(least: float, most: float) -> float:
     return max(width, finest, 1.0 if least == int(least) and most == int(most) else 0.0)
 
 
-def _add_days(found: dict[str, Result], answers: models.QuerySet[Answer]) -> None:
-    rows = answers.filter(day__isnull=False).annotate(month=TruncMonth("day"))
-    for row in (
-        rows.values("question__key", "month").annotate(count=Count("submission", distinct=True)).order_by("month")
-    ):
-        month = row["month"]
-        end = (month + datetime.timedelta(days=31)).replace(day=1) - datetime.timedelta(days=1)
-        narrow = {"since": month.isoformat(), "until": end.isoformat()}
-        found[row["question__key"]].bars.append(Bar(date_format(month, "YEAR_MONTH_FORMAT"), row["count"], narrow))
+def _add_days(found: dict[str, Result], tally: _Tally) -> None:
+    for key, said in tally.items():
+        months: collections.Counter[datetime.date] = collections.Counter()
+        for (_option, _yes, month), number in said.items():
+            if month is not None:
+                months[month] += number
+        for month, number in sorted(months.items()):
+            end = (month + datetime.timedelta(days=31)).replace(day=1) - datetime.timedelta(days=1)
+            narrow = {"since": month.isoformat(), "until": end.isoformat()}
+            found[key].bars.append(Bar(date_format(month, "YEAR_MONTH_FORMAT"), number, narrow))
 
 
-def _add_texts(found: dict[str, Result], answers: models.QuerySet[Answer]) -> None:
-    ranked = answers.exclude(text="").annotate(
-        place=Window(RowNumber(), partition_by=F("question__key"), order_by=F("pk").desc())
-    )
-    newest = ranked.filter(place__lte=LATEST_TEXTS).select_related("submission__lead__contact", "question")
-    for answer in sorted(newest, key=lambda answer: -answer.pk):
-        found[answer.question.key].latest.append(answer)
+def _add_texts(found: dict[str, Result], counted: Exists, questions: list[int]) -> None:
+    # Of each question the last few by their index: ranking all texts would read and sort every one.
+    written = Answer.objects.filter(counted, question=OuterRef("pk")).exclude(text="").order_by("-pk").values("pk")
+    places = [Subquery(written[place : place + 1]) for place in range(LATEST_TEXTS)]
+    rows = Question.objects.filter(pk__in=questions).values_list(*places)
+    newest = Answer.objects.filter(pk__in=[pk for row in rows for pk in row if pk is not None])
+    for answer in newest.select_related("submission__lead__contact", "question").order_by("-pk"):
+        latest = found[answer.question.key].latest
+        if len(latest) < LATEST_TEXTS:
+            latest.append(answer)
 
 
 SHEET_COLUMNS = ["id", "submitted_at", "via", "version", "lead", "name", "company", "do_not_contact"]
+_SHEET_PATHS = [
+    "pk",
+    "submitted_at",
+    "via",
+    "version__number",
+    "lead",
+    "lead__contact__name",
+    "lead__contact__company__name",
+    "lead__contact__do_not_contact",
+]
+_VALUES = ["text", "number", "yes", "day"]
+SHEET_ROWS = 1_000  # read at once
 # Left blank for who doesn't want to be contacted: the file may end in a mailing tool or a call list.
 _WAYS_TO_REACH = {"email", "phone", "profile_url"}
 
@@ -236,44 +307,50 @@ def sheet_header(questionnaire: Questionnaire) -> list[str]:
 
 
 def sheet(questionnaire: Questionnaire, submissions: models.QuerySet[Submission]) -> Iterator[list[Any]]:
-    """The filled-in questionnaires as rows of a table; never all of them in memory at once."""
+    """The filled-in questionnaires as rows of a table; never all of them in memory at once.
+
+    Plain values: tens of thousands of submissions have hundreds of thousands of answers, and a model of each costs more
+    than all the rest.
+    """
     asked = wording(questionnaire)
     ways = {key for key, question in asked.items() if question.contact_field in _WAYS_TO_REACH}
-    rows = (
-        submissions.select_related("version", "lead__contact__company")
-        .prefetch_related(
-            Prefetch("answers", queryset=Answer.objects.select_related("question", "option").order_by("pk"))
-        )
-        .order_by("pk")
-    )
-    for submission in rows.iterator(chunk_size=500):
-        said: dict[str, list[str]] = {}
-        for answer in submission.answers.all():
-            value = answer.day.isoformat() if answer.day else in_words(answer)
-            said.setdefault(answer.question.key, []).append(value)
-        assert submission.lead is not None, "only genuine submissions are counted, and those have a lead"
-        contact = submission.lead.contact
-        hidden = ways if contact.do_not_contact else set()
-        yield [
-            submission.pk,
-            timezone.localtime(submission.submitted_at),
-            submission.via,
-            submission.version.number,
-            submission.lead_id,
-            contact.name,
-            str(contact.company or ""),
-            contact.do_not_contact,
-            *("" if key in hidden else "; ".join(said.get(key, [])) for key in asked),
-        ]
+    keys = dict(Question.objects.filter(version__questionnaire=questionnaire).values_list("pk", "key"))
+    options = {
+        option.pk: str(option) for option in Option.objects.filter(question__version__questionnaire=questionnaire)
+    }
+    rows = submissions.order_by("pk").values_list(*_SHEET_PATHS).iterator(chunk_size=SHEET_ROWS)
+    while batch := list(itertools.islice(rows, SHEET_ROWS)):
+        said: dict[int, dict[str, list[str]]] = {}
+        answers = Answer.objects.filter(submission__in=[row[0] for row in batch]).order_by("pk")
+        for submission, question, option, *values in answers.values_list("submission", "question", "option", *_VALUES):
+            text = options[option] if option is not None else _in_words(*values, for_machines=True)
+            said.setdefault(submission, {}).setdefault(keys[question], []).append(text)
+        for pk, submitted_at, *others, company, do_not_contact in batch:
+            hidden, told = ways if do_not_contact else (), said.get(pk, {})
+            yield [
+                pk,
+                timezone.localtime(submitted_at),
+                *others,
+                company or "",
+                do_not_contact,
+                *("" if key in hidden else "; ".join(told.get(key, ())) for key in asked),
+            ]
 
 
 def in_words(answer: Answer) -> str:
     """What was answered, as a person reads it."""
     if answer.option is not None:
         return str(answer.option)
-    value = answer.value
-    if isinstance(value, bool):
-        return _("yes") if value else _("no")
-    if isinstance(value, datetime.date):
-        return date_format(value, "SHORT_DATE_FORMAT")
-    return _plain(value) if isinstance(value, Decimal) else str(value)
+    return _in_words(answer.text, answer.number, answer.yes, answer.day)
+
+
+def _in_words(
+    text: str, number: Decimal | None, yes: bool | None, day: datetime.date | None, *, for_machines: bool = False
+) -> str:
+    if number is not None:
+        return _plain(number)
+    if yes is not None:
+        return _("yes") if yes else _("no")
+    if day is not None:
+        return day.isoformat() if for_machines else date_format(day, "SHORT_DATE_FORMAT")
+    return text

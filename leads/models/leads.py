@@ -67,6 +67,7 @@ SELLING = [Stage.ACCEPTED, Stage.DEMO, Stage.PROPOSAL, Stage.CONTRACT]
 WITH_SALES = [Stage.HANDED_OVER, Stage.IN_WORK, *SELLING]
 
 
+LEFT_OUT = Q(stage=Stage.REMOVED, handed_over_at__isnull=True)
 COUNTED = ~Q(stage=Stage.REMOVED) | Q(handed_over_at__isnull=False)  # `LeadQuerySet.counted` says why
 
 # Marketing kept its own clock: it called in time, or somebody of sales or a partner had the lead before it was due.
@@ -241,6 +242,7 @@ class Lead(models.Model):
             models.Index(fields=["campaign", "-id"], name="lead_campaign"),
             # Counts a campaign's leads without reading them.
             models.Index(fields=["campaign"], name="lead_counted", condition=COUNTED & Q(registered_at__isnull=False)),
+            models.Index(fields=["id"], name="lead_left_out", condition=LEFT_OUT),
             models.Index(fields=["product", "-id"], name="lead_product"),
             models.Index(fields=["-updated_at", "-id"], name="lead_recent"),
             # The list is in order of registration; what it is narrowed to most has its own index in that order.

@@ -2,18 +2,18 @@
 
 import secrets
 import uuid
+from collections.abc import Iterable
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Count, Exists, OuterRef, Q, Subquery
-from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from leads.models.campaigns import Campaign
 from leads.models.catalogue import Product
 from leads.models.consents import ConsentText, in_language
-from leads.models.leads import Lead, Stage
+from leads.models.leads import LEFT_OUT, Lead
 from leads.normalise import validate_text
 
 
@@ -27,17 +27,13 @@ class QuestionnaireQuerySet(models.QuerySet["Questionnaire"]):
         return self if user.is_active else self.none()
 
     def with_state(self) -> "QuestionnaireQuerySet":
-        """Adds `published_number` (None: never published), `has_draft`, and `answer_count` of counted submissions."""
+        """Adds `published_number` (None: never published) and `has_draft`."""
         versions = QuestionnaireVersion.objects.filter(questionnaire=OuterRef("pk"))
-        counted = Submission.objects.counted().filter(version__questionnaire=OuterRef("pk")).order_by()
         return self.annotate(
             published_number=Subquery(
                 versions.filter(published_at__isnull=False).order_by("-number").values("number")[:1]
             ),
             has_draft=Exists(versions.filter(published_at__isnull=True)),
-            answer_count=Coalesce(
-                Subquery(counted.values("version__questionnaire").annotate(number=Count("pk")).values("number")), 0
-            ),
         )
 
 
@@ -228,8 +224,14 @@ class SubmissionQuerySet(models.QuerySet["Submission"]):
 
     def counted(self) -> "SubmissionQuerySet":
         """What results count: neither spam, nor what came of leads that `LeadQuerySet.counted` leaves out."""
-        left_out = Q(lead__stage=Stage.REMOVED, lead__handed_over_at__isnull=True)
-        return self.filter(verdict=Submission.Verdict.GENUINE).exclude(left_out)
+        # The few that are left out are looked up, rather than every other lead.
+        left_out = Lead.objects.filter(LEFT_OUT, pk=OuterRef("lead"))
+        return self.filter(~Exists(left_out), verdict=Submission.Verdict.GENUINE)
+
+    def counts(self, questionnaires: "Iterable[Questionnaire]") -> dict[int, int]:
+        """How many counted submissions each of these questionnaires has, by its id; none: not there. One query."""
+        found = self.counted().filter(version__questionnaire__in=list(questionnaires)).order_by()
+        return dict(found.values_list("version__questionnaire").annotate(number=Count("pk")))
 
     def suspected(self) -> "SubmissionQuerySet":
         """The spam queue: what a person still has to look at."""
@@ -286,7 +288,7 @@ class Answer(models.Model):
     """What was answered to one question; of a multiple choice one row for each option chosen."""
 
     submission = models.ForeignKey(Submission, on_delete=models.CASCADE, related_name="answers")
-    question = models.ForeignKey(Question, on_delete=models.PROTECT, related_name="answers")
+    question = models.ForeignKey(Question, on_delete=models.PROTECT, related_name="answers", db_index=False)
     option = models.ForeignKey(Option, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     text = models.TextField(max_length=5000, blank=True, validators=[validate_text])
     number = models.DecimalField(max_digits=18, decimal_places=4, null=True, blank=True)
@@ -300,6 +302,7 @@ class Answer(models.Model):
                 fields=["submission", "question"], condition=Q(option__isnull=True), name="one_answer_per_question"
             ),
         ]
+        indexes = [models.Index(fields=["question", "-id"], name="answer_latest")]
 
     @property
     def value(self) -> object:

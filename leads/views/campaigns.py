@@ -73,6 +73,8 @@ def _campaign_page(request: HttpRequest, pk: int, expense_form: ExpenseForm) -> 
 
     spent = campaign.expenses.valid().total()
     expenses = list(campaign.expenses.valid().select_related("recorded_by")[:11])
+    questionnaires = list(campaign.questionnaires.with_state().order_by("-pk")[:5])
+    answered = Submission.objects.counts(questionnaires)
     return render(
         request,
         "leads/campaign_detail.html",
@@ -89,7 +91,7 @@ def _campaign_page(request: HttpRequest, pk: int, expense_form: ExpenseForm) -> 
             "expense_form": expense_form,
             "latest": leads.present().for_list().order_by("-pk")[:5],
             "is_over": campaign.is_over(timezone.localdate()),
-            "questionnaires": campaign.questionnaires.with_state().order_by("-pk")[:5],
+            "questionnaires": [(each, answered.get(each.pk, 0)) for each in questionnaires],
             "may_build": access.may(request.user, access.BUILD_QUESTIONNAIRES),
             "currency": Organisation.current().currency,
             "may_plan": access.may(request.user, access.PLAN_CAMPAIGNS),

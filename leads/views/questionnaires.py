@@ -76,9 +76,11 @@ def questionnaire_list(request: HttpRequest) -> HttpResponse:
     page = keyset_page(
         found.with_state().select_related("campaign", "product"), request.GET, order=("-updated_at", "-pk")
     )
+    counts = Submission.objects.counts(page.rows)
     context = {
         "filters": filters,
         "page": page,
+        "rows": [(questionnaire, counts.get(questionnaire.pk, 0)) for questionnaire in page.rows],
         "kinds": Questionnaire.Kind,
         "may_build": _may_build(request),
         "may_judge": access.may(request.user, access.JUDGE_SUBMISSIONS),
