@@ -25,20 +25,46 @@ class Entry:
     icon: str
     short: str | Promise = ""  # for the phone's bottom bar, which shows the entries that have one
     roles: Set[Role] = frozenset()
+    short_roles: Set[Role] = frozenset()  # whose bottom bar shows it; empty: everyone's
+    also: tuple[str, ...] = ()  # where the addresses begin of pages that belong to it and stand elsewhere
+    is_apart: bool = False  # another kind of work begins
 
+
+NOT_MARKETING = frozenset(Role) - access.MARKETING
 
 NAVIGATION = (
     Entry("pipeline:home", _("My day"), "sun", pgettext_lazy("bottom bar", "My day")),
     Entry("leads:lead_list", _("Leads"), "user-plus", pgettext_lazy("bottom bar", "Leads")),
-    Entry("pipeline:desk", _("To call"), "phone", roles=access.CALL_LEADS),
-    Entry("pipeline:inbox", _("Inbox"), "inbox", pgettext_lazy("bottom bar", "Inbox")),
-    Entry("pipeline:opportunity_board", _("Opportunities"), "view-columns", pgettext_lazy("bottom bar", "Deals")),
+    Entry("pipeline:desk", _("To call"), "phone", _("To call"), roles=access.CALL_LEADS, short_roles=access.MARKETING),
+    Entry(
+        "pipeline:inbox",
+        _("Inbox"),
+        "inbox",
+        pgettext_lazy("bottom bar", "Inbox"),
+        short_roles=NOT_MARKETING,
+        also=("/handoffs/",),
+    ),
+    Entry(
+        "pipeline:opportunity_board",
+        _("Opportunities"),
+        "view-columns",
+        pgettext_lazy("bottom bar", "Deals"),
+        short_roles=NOT_MARKETING,
+        also=("/payments/",),
+    ),
+    Entry(
+        "leads:campaign_list",
+        _("Campaigns"),
+        "megaphone",
+        pgettext_lazy("bottom bar", "Campaigns"),
+        also=("/questionnaires/", "/answers/", "/expenses/"),
+        is_apart=True,
+    ),
     Entry("pipeline:nurture_plans", _("Nurture"), "sparkles"),
-    Entry("leads:campaign_list", _("Campaigns"), "megaphone", pgettext_lazy("bottom bar", "Campaigns")),
-    Entry("leads:contact_list", _("Contacts"), "user-group"),
+    Entry("leads:partner_list", _("Partners"), "building-storefront", also=("/demand/",)),
+    Entry("leads:contact_list", _("Contacts"), "user-group", is_apart=True),
     Entry("leads:company_list", _("Companies"), "building-office-2"),
-    Entry("leads:partner_list", _("Partners"), "building-storefront"),
-    Entry("pipeline:weekly_review", _("Weekly review"), "presentation-chart-line"),
+    Entry("pipeline:weekly_review", _("Weekly review"), "presentation-chart-line", is_apart=True),
     Entry("kpi:funnel", _("KPI"), "chart-bar"),
     Entry("accounts:settings", _("Settings"), "cog-6-tooth", roles=access.EDIT_CATALOGUE | access.EDIT_ORGANISATION),
 )
@@ -68,11 +94,10 @@ def navigation(request: HttpRequest) -> list[dict[str, object]]:
         if entry.roles and user.role not in entry.roles:
             continue
         url = reverse(entry.url_name)
-        entries.append({"entry": entry, "url": url, "is_current": False})
+        short = entry.short if not entry.short_roles or user.role in entry.short_roles else ""
+        entries.append({"entry": entry, "url": url, "short": short, "is_current": False})
     matching = [
-        item
-        for item in entries
-        if item["url"] == request.path or request.path.startswith(item["url"].rstrip("/") + "/")
+        item for item in entries if request.path.startswith((item["url"].rstrip("/") + "/", *item["entry"].also))
     ]
     if matching:
         best = max(matching, key=lambda item: len(item["url"]))

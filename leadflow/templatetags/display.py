@@ -98,13 +98,13 @@ def rate(numerator: int | None, denominator: int | None, url: str = "", mature: 
 
 
 def _span(length: timedelta) -> str:
-    """A length of time in its one largest unit: `5 d`, `3 h`, `12 min`."""
+    """A length of time in its one largest unit, to the nearest hour or day: `5 d`, `3 h`, `12 min`."""
     minutes = int(abs(length).total_seconds()) // 60
     if minutes < 60:
         return _("%(count)s min") % {"count": minutes}
     if minutes < 48 * 60:
-        return pgettext("hours", "%(count)s h") % {"count": minutes // 60}
-    return pgettext("days", "%(count)s d") % {"count": minutes // 1440}
+        return pgettext("hours", "%(count)s h") % {"count": (minutes + 30) // 60}
+    return pgettext("days", "%(count)s d") % {"count": (minutes + 720) // 1440}
 
 
 def _exact(at: datetime) -> str:

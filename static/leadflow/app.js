@@ -26,10 +26,12 @@ function foldNavigation() {
 
 const toasts = () => one("#toasts");
 const toastLife = 8000;
+const toastsKept = 2; // of those that go by themselves; errors wait for the person
 
 function tendToast(toast) {
   if (toast.dataset.tended || toast.classList.contains("toast-error")) return; // an error waits for the person
   toast.dataset.tended = "yes";
+  all("[data-tended]", toasts()).slice(0, -toastsKept).filter((old) => !old.matches(":hover, :focus-within")).forEach((old) => old.remove());
   let timer;
   const start = () => { timer = setTimeout(() => toast.remove(), toastLife); };
   const stop = () => clearTimeout(timer);
@@ -175,7 +177,13 @@ document.addEventListener("click", (event) => {
   const button = target.closest("[data-opens], [data-closes], [data-dismiss], [data-theme-choice], [data-fold-navigation], [data-print]");
   if (button) {
     if (button.dataset.opens) { closeMenus(); one(`#${button.dataset.opens}`)?.showModal(); placeToasts(); }
-    else if ("closes" in button.dataset) { event.preventDefault(); button.closest("dialog")?.close(); }
+    else if ("closes" in button.dataset) {
+      const dialog = button.closest("dialog");
+      if (!dialog && button.href) return; // the page was opened by its own address: the link leads back
+      event.preventDefault();
+      if (dialog) dialog.close();
+      else (one("main .crumb") || { click: () => history.back() }).click();
+    }
     else if ("dismiss" in button.dataset) button.closest(".toast").remove();
     else if ("themeChoice" in button.dataset) chooseTheme(button.dataset.themeChoice);
     else if ("foldNavigation" in button.dataset) foldNavigation();
