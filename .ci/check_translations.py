@@ -5,6 +5,7 @@ Needs the gettext programs. Works on a copy: nothing in the tree changes.
 
 import gettext
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,10 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+# Under another name makemessages doesn't see what is translated.
+HIDING = re.compile(r"^from django\.utils\.translation import \w+ as (?!_$)\w+$", re.MULTILINE)
 
 
 def main() -> int:
@@ -23,6 +28,8 @@ def main() -> int:
             if (ROOT / name).is_file():
                 (copy / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(ROOT / name, copy / name)
+                if name.endswith(".py") and (hiding := HIDING.search((ROOT / name).read_text())):
+                    faults.append(f"{name}: “{hiding[0]}”. Only _ may stand for a gettext function.")
         makemessages = [sys.executable, "manage.py", "makemessages", "--all", "--verbosity", "0"]
         subprocess.run(makemessages, cwd=copy, check=True, env=os.environ | {"DATA_DIR": folder})
         catalogues = sorted(copy.glob("locale/*/LC_MESSAGES/django.po"))

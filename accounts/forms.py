@@ -8,7 +8,7 @@ from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import QueryDict
-from django.utils.translation import get_language
+from django.utils.translation import get_language, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from accounts.access import SCOPES
@@ -221,7 +221,7 @@ class ApiTokenForm(forms.Form):
         choices=[(30, _("30 days")), (90, _("90 days")), (180, _("half a year")), (365, _("a year"))],
     )
     scopes = forms.MultipleChoiceField(
-        label=_("May"),
+        label=pgettext_lazy("token", "May"),
         choices=[(scope, scope) for scope in sorted(SCOPES)],
         widget=forms.CheckboxSelectMultiple,
         help_text=_("A token never does more than you may."),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from leads.comparisons import Kind
 from leads.models import Answer, CriterionAnswer, Lead
@@ -30,7 +31,7 @@ def _company(field: str) -> Callable[[Lead], object]:
 FIELDS = {
     field.name: field
     for field in (
-        Field("contact.name", _("Name"), Kind.TEXT, lambda lead: lead.contact.name),
+        Field("contact.name", pgettext_lazy("person", "Name"), Kind.TEXT, lambda lead: lead.contact.name),
         Field("contact.job_title", _("Position"), Kind.TEXT, lambda lead: lead.contact.job_title),
         Field("contact.email", _("E-mail"), Kind.TEXT, lambda lead: lead.contact.email),
         Field("contact.phone", _("Phone"), Kind.TEXT, lambda lead: lead.contact.shown_phone),

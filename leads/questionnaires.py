@@ -15,9 +15,8 @@ from typing import Any
 from django.db import transaction
 from django.utils.formats import date_format
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _g
+from django.utils.translation import gettext, pgettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from accounts import access
 from accounts.models import User
@@ -195,10 +194,10 @@ def _write_options(made: Iterable[Question], rows: Iterable[dict[str, Any]]) -> 
 def _locked(questionnaire: Questionnaire, by: User | None) -> Questionnaire:
     """The row, locked: everyone who changes a questionnaire waits here for the others."""
     if not access.may(by, access.BUILD_QUESTIONNAIRES):
-        raise access.NotAllowed(_g("Only marketers and the director build questionnaires."))
+        raise access.NotAllowed(gettext("Only marketers and the director build questionnaires."))
     found = Questionnaire.objects.select_for_update().filter(pk=questionnaire.pk).first()
     if found is None:
-        raise Outdated(_g("Somebody has thrown this questionnaire away."))
+        raise Outdated(gettext("Somebody has thrown this questionnaire away."))
     return found
 
 
@@ -206,7 +205,7 @@ def current(questionnaire: Questionnaire) -> QuestionnaireVersion:
     """The version that an edit begins from: the draft, else the published one. Raises Outdated when it was thrown away."""
     version = questionnaire.versions.order_by("-number").first()
     if version is None:  # it is made with its first draft, and goes with it
-        raise Outdated(_g("Somebody has thrown this questionnaire away."))
+        raise Outdated(gettext("Somebody has thrown this questionnaire away."))
     return version
 
 
@@ -225,7 +224,7 @@ def _draft(questionnaire: Questionnaire, at: datetime.datetime) -> Questionnaire
 
 def _touch(version: QuestionnaireVersion, at: datetime.datetime) -> None:
     if version.published_at is not None:
-        raise Refused(_g("A published version is never changed: its answers refer to it."))
+        raise Refused(gettext("A published version is never changed: its answers refer to it."))
     QuestionnaireVersion.objects.filter(pk=version.pk).update(updated_at=at)
     Questionnaire.objects.filter(pk=version.questionnaire_id).update(updated_at=at)
     version.updated_at = at
@@ -252,7 +251,7 @@ def create(
     Raises NotAllowed for the wrong role.
     """
     if not access.may(by, access.BUILD_QUESTIONNAIRES):
-        raise access.NotAllowed(_g("Only marketers and the director build questionnaires."))
+        raise access.NotAllowed(gettext("Only marketers and the director build questionnaires."))
     made = Questionnaire.objects.create(kind=kind, name=name, campaign=campaign, product=product, created_by=by)
     source = current(copy_of) if copy_of else None
     draft = QuestionnaireVersion.objects.create(questionnaire=made, number=1, **(texts(source) if source else {}))
@@ -284,7 +283,7 @@ def write_texts(
     if fingerprint(now) == fingerprint(said):
         return
     if seen and seen != fingerprint(now):
-        raise Outdated(_g("Somebody changed these texts while you were editing them."))
+        raise Outdated(gettext("Somebody changed these texts while you were editing them."))
     draft = _draft(questionnaire, at)
     QuestionnaireVersion.objects.filter(pk=draft.pk).update(**said)
 
@@ -298,9 +297,9 @@ def discard(questionnaire: Questionnaire, *, by: User | None, seen: str = "") ->
     questionnaire = _locked(questionnaire, by)
     draft = questionnaire.draft
     if draft is None:
-        raise Refused(_g("There is no draft any more."))
+        raise Refused(gettext("There is no draft any more."))
     if seen and seen != revision(draft):
-        raise Outdated(_g("The draft was changed after you opened this page. Please look at it once more."))
+        raise Outdated(gettext("The draft was changed after you opened this page. Please look at it once more."))
     if draft.number == 1:
         questionnaire.delete()
         return True
@@ -325,9 +324,9 @@ def publish(
     questionnaire = _locked(questionnaire, by)
     draft = questionnaire.draft
     if draft is None:
-        raise Refused(_g("Everything is published already."))
+        raise Refused(gettext("Everything is published already."))
     if seen and seen != revision(draft):
-        raise Outdated(_g("The draft was changed after you opened this page. Please look at it once more."))
+        raise Outdated(gettext("The draft was changed after you opened this page. Please look at it once more."))
     found = problems(draft, at=at)
     if any(problem.is_broken for problem in found) or (found and not is_acknowledged):
         raise CannotPublish(found)
@@ -344,9 +343,9 @@ def set_open(questionnaire: Questionnaire, is_open: bool, *, by: User | None) ->
     if questionnaire.is_open == is_open:
         return False
     if is_open and questionnaire.kind != Questionnaire.Kind.VISITOR:
-        raise Refused(_g("A brief is filled in by colleagues; it has no public page."))
+        raise Refused(gettext("A brief is filled in by colleagues; it has no public page."))
     if is_open and questionnaire.published is None:
-        raise Refused(_g("Publish the questionnaire first: nothing can be asked yet."))
+        raise Refused(gettext("Publish the questionnaire first: nothing can be asked yet."))
     questionnaire.is_open = is_open
     questionnaire.save(update_fields=["is_open", "updated_at"])
     return True
@@ -358,7 +357,7 @@ def set_open(questionnaire: Questionnaire, is_open: bool, *, by: User | None) ->
 def _find(version: QuestionnaireVersion, key: str) -> Question:
     question = version.questions.prefetch_related("options").filter(key=key).first()
     if question is None:
-        raise Outdated(_g("Somebody has removed this question meanwhile."))
+        raise Outdated(gettext("Somebody has removed this question meanwhile."))
     return question
 
 
@@ -386,7 +385,7 @@ def save_question(
     if before and fingerprint(said) == fingerprint(before):
         return _find(version, key)
     if before and seen and seen != fingerprint(before):
-        raise Outdated(_g("Somebody changed this question while you were editing it."))
+        raise Outdated(gettext("Somebody changed this question while you were editing it."))
     draft = _draft(questionnaire, at)
     if before is None:
         return _append(draft, said)
@@ -403,7 +402,7 @@ def _append(draft: QuestionnaireVersion, said: dict[str, Any], *, after: str = "
     """Add a question to the draft, behind the question `after` or at the end."""
     keys = list(draft.questions.values_list("key", flat=True))
     if len(keys) >= MOST_QUESTIONS:
-        raise Refused(_g("A questionnaire has at most %(most)s questions.") % {"most": MOST_QUESTIONS})
+        raise Refused(gettext("A questionnaire has at most %(most)s questions.") % {"most": MOST_QUESTIONS})
     (question,) = write_questions(draft, [said], first=len(keys))
     if after in keys:
         keys.insert(keys.index(after) + 1, said["key"])
@@ -475,7 +474,9 @@ def order_questions(questionnaire: Questionnaire, keys: list[str], *, by: User |
     questionnaire = _locked(questionnaire, by)
     now = list(current(questionnaire).questions.values_list("key", flat=True))
     if sorted(now) != sorted(keys):
-        raise Outdated(_g("The questions have changed meanwhile, so the order wasn't saved. Please order them again."))
+        raise Outdated(
+            gettext("The questions have changed meanwhile, so the order wasn't saved. Please order them again.")
+        )
     if now != keys:
         _number(_draft(questionnaire, at), keys)
 
@@ -484,7 +485,7 @@ def move_question(questionnaire: Questionnaire, key: str, step: int, *, by: User
     """Move a question `step` places down (up when negative). Raises as `order_questions`."""
     keys = list(current(questionnaire).questions.values_list("key", flat=True))
     if key not in keys:
-        raise Outdated(_g("Somebody has removed this question meanwhile."))
+        raise Outdated(gettext("Somebody has removed this question meanwhile."))
     place = keys.index(key)
     keys.insert(max(0, place + step), keys.pop(place))
     order_questions(questionnaire, keys, by=by, at=at)
@@ -509,7 +510,7 @@ def rule_error(rule: dict, question: Question) -> str:
     """What is wrong with comparing the answer to `question` so; "" when nothing is."""
     comparison, value = rule.get("comparison"), rule.get("value")
     if comparison not in offered(question.kind):
-        return _g("the comparison doesn't suit the kind of answer")
+        return gettext("the comparison doesn't suit the kind of answer")
     if not Comparison(comparison).needs_value:
         return ""
     compared = COMPARED_AS[Question.Kind(question.kind)]
@@ -517,22 +518,25 @@ def rule_error(rule: dict, question: Question) -> str:
         wanted = value if isinstance(value, list) else [value]
         there = {option.key for option in question.options.all()}
         if not wanted:
-            return _g("no option is chosen")
-        return "" if all(key in there for key in wanted) else _g("an option that it names was removed")
+            return gettext("no option is chosen")
+        return "" if all(key in there for key in wanted) else gettext("an option that it names was removed")
     if compared is Compared.YES_NO:
-        return "" if isinstance(value, bool) else _g("neither yes nor no is chosen")
+        return "" if isinstance(value, bool) else gettext("neither yes nor no is chosen")
     if compared is Compared.NUMBER:
         try:
-            return "" if Decimal(str(value)).is_finite() else _g("it names no number")
+            return "" if Decimal(str(value)).is_finite() else gettext("it names no number")
         except InvalidOperation:
-            return _g("it names no number")
+            return gettext("it names no number")
     if compared is Compared.DATE:
         try:
             datetime.date.fromisoformat(str(value))
         except ValueError:
-            return _g("it names no day")
+            return gettext("it names no day")
         return ""
-    return "" if value else _g("nothing to compare with is given")
+    return "" if value else gettext("nothing to compare with is given")
+
+
+_IS = _("is %(value)s")
 
 
 def in_words(rule: dict, question: Question) -> str:
@@ -546,14 +550,15 @@ def in_words(rule: dict, question: Question) -> str:
     value = rule.get("value")
     labels = {option.key: str(option) for option in question.options.all()}
     shown = [_value_in_words(item, labels) for item in (value if isinstance(value, list) else [value])]
-    return f"{comparison.label} {', '.join(shown)}"
+    said = ", ".join(shown)
+    return _IS % {"value": said} if comparison is Comparison.IS else f"{comparison.label} {said}"
 
 
 def _value_in_words(value: object, labels: dict[str, str]) -> str:
     if isinstance(value, bool):
-        return _g("yes") if value else _g("no")
+        return gettext("yes") if value else gettext("no")
     if isinstance(value, str) and value in labels:
-        return labels[value]
+        return gettext("“%(text)s”") % {"text": labels[value]}
     try:
         return date_format(datetime.date.fromisoformat(str(value)), "SHORT_DATE_FORMAT")
     except ValueError:
@@ -628,7 +633,7 @@ def problems(version: QuestionnaireVersion, *, at: datetime.datetime) -> list[Pr
     questionnaire = version.questionnaire
     asked = questions(version)
     if not asked:
-        return [Problem(_g("There is no question yet."), is_broken=True)]
+        return [Problem(gettext("There is no question yet."), is_broken=True)]
     found: list[Problem] = []
     criteria = criteria_offered(questionnaire, at=at)
     earlier: dict[str, Question] = {}
@@ -639,14 +644,14 @@ def problems(version: QuestionnaireVersion, *, at: datetime.datetime) -> list[Pr
             *_option_problems(question),
             *_decision_problems(question, criteria),
         ):
-            named = _g("“%(question)s”: %(problem)s") % {"question": question, "problem": text}
+            named = gettext("“%(question)s”: %(problem)s") % {"question": question, "problem": text}
             found.append(Problem(named, is_broken, question.key))
         earlier[question.key] = question
     found += _problems_of_the_whole(asked)
     for criteria_set, criterion in undecided(questionnaire, asked, at=at):
-        words = _g("This questionnaire can't decide the required criterion “%(criterion)s”.")
+        words = gettext("This questionnaire can't decide the required criterion “%(criterion)s”.")
         if criteria_set.product_id:
-            words = _g("This questionnaire can't decide the required criterion “%(criterion)s” of %(product)s.")
+            words = gettext("This questionnaire can't decide the required criterion “%(criterion)s” of %(product)s.")
         found.append(Problem(words % {"criterion": criterion, "product": criteria_set.product}, is_broken=False))
     return found
 
@@ -659,12 +664,12 @@ def _condition_problems(
     key = question.condition.get("question", "")
     if key not in earlier:
         if key in places:
-            return [(_g("it is asked only after the answer to a question that comes later."), True)]
-        return [(_g("it is asked only after the answer to a question that was removed."), True)]
+            return [(gettext("it is asked only after the answer to a question that comes later."), True)]
+        return [(gettext("it is asked only after the answer to a question that was removed."), True)]
     error = rule_error(question.condition, earlier[key])
     if not error:
         return []
-    words = _g("when it is asked depends on “%(other)s”, but %(error)s.")
+    words = gettext("when it is asked depends on “%(other)s”, but %(error)s.")
     return [(words % {"other": earlier[key], "error": error}, True)]
 
 
@@ -674,10 +679,10 @@ def _option_problems(question: Question) -> list[tuple[str, bool]]:
     options = list(question.options.all())
     found: list[tuple[str, bool]] = []
     if len(options) < 2:
-        found.append((_g("a choice needs at least two answers."), True))
+        found.append((gettext("a choice needs at least two answers."), True))
     for option in options:
         if option.product and not option.product.is_active and question.decides == Question.Decides.PRODUCT:
-            words = _g("“%(option)s” names %(product)s, which is no longer sold.")
+            words = gettext("“%(option)s” names %(product)s, which is no longer sold.")
             found.append((words % {"option": option, "product": option.product}, False))
     return found
 
@@ -686,17 +691,17 @@ def _decision_problems(question: Question, criteria: dict[str, Criterion]) -> li
     if question.decides == Question.Decides.CRITERION:
         found = []
         if question.criterion_key not in criteria:
-            found.append((_g("it decides a criterion that isn't in force."), False))
+            found.append((gettext("it decides a criterion that isn't in force."), False))
         if error := rule_error(question.criterion_rule, question):
-            found.append((_g("which answers meet the criterion isn't clear: %(error)s.") % {"error": error}, True))
+            found.append((gettext("which answers meet the criterion isn't clear: %(error)s.") % {"error": error}, True))
         return found
     if question.decides == Question.Decides.PRODUCT:
         if not any(option.product_id for option in question.options.all()):
-            return [(_g("no answer names a product of interest."), True)]
+            return [(gettext("no answer names a product of interest."), True)]
     elif question.decides == Question.Decides.FIELD and question.kind not in FIELD_KINDS.get(
         question.contact_field, ()
     ):
-        return [(_g("its answer doesn't fit the field that it fills in."), True)]
+        return [(gettext("its answer doesn't fit the field that it fills in."), True)]
     return []
 
 
@@ -704,15 +709,17 @@ def _problems_of_the_whole(asked: Sequence[Question]) -> list[Problem]:
     found = []
     fields = [question.contact_field for question in asked if question.decides == Question.Decides.FIELD]
     for field in sorted({field for field in fields if fields.count(field) > 1}):
-        words = _g("More than one question fills in “%(field)s”; the last answer counts.")
+        words = gettext("More than one question fills in “%(field)s”; the last answer counts.")
         found.append(Problem(words % {"field": CONTACT_FIELDS.get(field, field)}, is_broken=False))
-    for language, name in (("en", _g("English")), ("ru", _g("Russian"))):
+    for language, name in (("en", gettext("English")), ("ru", gettext("Russian"))):
         without = [q for q in asked if not getattr(q, f"text_{language}")]
         without += [
             o.question for q in asked if q not in without for o in q.options.all() if not getattr(o, f"text_{language}")
         ]
         if without and len({q.pk for q in without}) < len(asked):
-            words = _g("Not everything is written in %(language)s; readers would meet the other language in: %(where)s")
+            words = gettext(
+                "Not everything is written in %(language)s; readers would meet the other language in: %(where)s"
+            )
             where = ", ".join(f"“{question}”" for question in dict.fromkeys(without))
             found.append(Problem(words % {"language": name, "where": where[:300]}, is_broken=False))
     return found
@@ -724,15 +731,19 @@ def change_words(before: QuestionnaireVersion | None, after: QuestionnaireVersio
         return []
     old = {question.key: question for question in questions(before)}
     new = {question.key: question for question in questions(after)}
-    words = [_g("Added: “%(text)s”") % {"text": question} for key, question in new.items() if key not in old]
-    words += [_g("Removed: “%(text)s”") % {"text": question} for key, question in old.items() if key not in new]
+    words = [gettext("Added: “%(text)s”") % {"text": question} for key, question in new.items() if key not in old]
     words += [
-        _g("Changed: “%(text)s”") % {"text": question}
+        pgettext("question", "Removed: “%(text)s”") % {"text": question}
+        for key, question in old.items()
+        if key not in new
+    ]
+    words += [
+        gettext("Changed: “%(text)s”") % {"text": question}
         for key, question in new.items()
         if key in old and fingerprint(content(question)) != fingerprint(content(old[key]))
     ]
     if [key for key in old if key in new] != [key for key in new if key in old]:
-        words.append(_g("The order was changed"))
+        words.append(gettext("The order was changed"))
     if texts(before) != texts(after):
-        words.append(_g("The texts around the questions were changed"))
+        words.append(gettext("The texts around the questions were changed"))
     return words

@@ -85,7 +85,10 @@ def _in_words(condition: dict, known: dict[str, Asked]) -> str:
     words = {"field": label, "comparison": comparison.label}
     if not comparison.needs_value:
         return _("%(field)s %(comparison)s") % words
-    return _("%(field)s %(comparison)s %(value)s") % {**words, "value": _value(condition.get("value"), asked)}
+    words["value"] = _value(condition.get("value"), asked)
+    if comparison is Comparison.IS:
+        return _("%(field)s is %(value)s") % words
+    return _("%(field)s %(comparison)s %(value)s") % words
 
 
 def _value(value: object, asked: Asked | None) -> str:

@@ -10,9 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _g
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from leads.models import Contact, Criterion, CriterionAnswer, Lead, LeadEvent, Referral, Stage, Submission
 from leads.models.consents import Purpose
@@ -84,7 +83,7 @@ CONSENT_STEPS = {
     "asked": _("asked by mail to confirm what was ticked on a public page"),
     "ticked": _("recorded no consent, since the person had said no before this was ticked on a public page"),
 }
-_VERDICTS = {True: pgettext_lazy("criterion", "met"), False: pgettext_lazy("criterion", "not met")}
+_VERDICTS = {True: pgettext_lazy("criteria", "met"), False: pgettext_lazy("criteria", "not met")}
 # What the pipeline writes into a nurture step's event: by its `step`.
 NURTURE: dict[str, tuple[str, str, str | Promise]] = {
     "entered": ("sparkles", "", _("began the nurture plan “%(plan)s”")),
@@ -145,7 +144,7 @@ def feedback(data: dict[str, Any]) -> list[tuple[str, str]]:
 
 def reason(data: dict[str, Any]) -> str:
     """The reason that an event keeps, translated where it is one that LeadFlow came with."""
-    return _g(str(data["reason"])) if data.get("reason") else "—"
+    return gettext(str(data["reason"])) if data.get("reason") else "—"
 
 
 def _entry(event: LeadEvent, criterion_texts: dict[str, str]) -> Entry:
@@ -160,7 +159,7 @@ def _entry(event: LeadEvent, criterion_texts: dict[str, str]) -> Entry:
     }
     details = [("", str(data["note"]))] if data.get("note") else []
     if data.get("typed_by"):
-        details.append((_g("Typed at the stand by"), str(data["typed_by"])))
+        details.append((gettext("Typed at the stand by"), str(data["typed_by"])))
     if event.kind == Kind.CRITERION:
         words["criterion"] = criterion_texts.get(str(data.get("key")), data.get("key"))
         value = data.get("value")
@@ -168,7 +167,7 @@ def _entry(event: LeadEvent, criterion_texts: dict[str, str]) -> Entry:
     elif event.kind == Kind.JUDGED:
         words["verdict"] = _VERDICTS.get(data.get("is_met"), "—")
         if data.get("before_version"):
-            before = _g("Version %(version)s") % {"version": data["before_version"]}
+            before = gettext("Version %(version)s") % {"version": data["before_version"]}
             details.append((before, str(_VERDICTS.get(data.get("was_met"), "—"))))
     elif event.kind == Kind.ACTIVITY:
         icon, words["activity"] = ACTIVITIES.get(str(data.get("activity")), (icon, data.get("activity")))
@@ -187,7 +186,7 @@ def _entry(event: LeadEvent, criterion_texts: dict[str, str]) -> Entry:
     elif event.kind == Kind.NURTURE:
         icon, state, sentence = NURTURE.get(str(data.get("step")), (icon, state, sentence))
         words["why"] = NURTURE_WHY.get(str(data.get("why")), "—")
-        details += [(_g("Offer"), str(data["offer"]))] if data.get("offer") else []
+        details += [(gettext("Offer"), str(data["offer"]))] if data.get("offer") else []
     elif event.kind == Kind.UNDONE:
         words["what"] = Kind(data["what"]).label if data.get("what") in Kind.values else "—"
     elif event.kind == Kind.EDITED:
@@ -210,8 +209,8 @@ def _who(event: LeadEvent) -> str:
     if event.actor:
         return str(event.actor)
     if event.kind == Kind.ANSWERED and event.data.get("via") == Submission.Via.PUBLIC:
-        return _g("The visitor")
-    return _g("Import") if event.data.get("source") == "import" else "LeadFlow"
+        return gettext("The visitor")
+    return gettext("Import") if event.data.get("source") == "import" else "LeadFlow"
 
 
 class _Words(dict):
@@ -232,7 +231,7 @@ def _changes(data: dict[str, Any]) -> list[tuple[str, str]]:
     """(label, “old → new”) of each fact that an edit changed."""
     model = Contact if data.get("record") == "contact" else Lead
     labels = {field.name: str(field.verbose_name) for field in [*model._meta.fields, *model._meta.many_to_many]}
-    answers = {"yes": _g("yes"), "no": _g("no")}
+    answers = {"yes": gettext("yes"), "no": gettext("no")}
     changes = data.get("changes") or {}
     lines = [(name, "") for name in data.get("fields") or [] if name not in changes]
     lines += [
@@ -249,7 +248,7 @@ def _differences(data: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         (
             str(CONTACT_FIELDS.get(name) or CONTACT_FIELDS.get(f"company.{name}") or name),
-            (_g("said “%(said)s”, kept “%(known)s”") if pair[0] else _g("said “%(said)s”, not filled in"))
+            (gettext("said “%(said)s”, kept “%(known)s”") if pair[0] else gettext("said “%(said)s”, not filled in"))
             % {"said": pair[1], "known": pair[0]},
         )
         for name, pair in (data.get("differs") or {}).items()

@@ -46,7 +46,7 @@ from leads.models import (
 )
 from leads.models.leads import SELLING
 from leads.normalise import fold, normalise_email, normalise_phone, phone_digits
-from pipeline import erasure_log
+from pipeline import erasure_log, personal_words
 from pipeline.models import Activity, Enrolment, Handoff, Notification, Opportunity, Payment, StepRun, Task
 
 ERASED_TEXT = "—"  # where something was known: a rule that asks only whether it is known answers as before
@@ -270,15 +270,14 @@ class Section:
 
     @property
     def title(self) -> str:
-        title = str(self.model._meta.verbose_name_plural)
-        return title[:1].upper() + title[1:]
+        return personal_words.in_words(str(self.model._meta.verbose_name_plural))
 
     def readable(self) -> Iterator[list[tuple[str, Any]]]:
         """Each row as (label, value) of what is filled in."""
         labels = {field.name: str(field.verbose_name) for field in _fields(self.model)}
         for row in self.rows:
             yield [
-                (labels[name][:1].upper() + labels[name][1:], _in_words(value))
+                (personal_words.in_words(labels[name]), _in_words(value))
                 for name, value in row.items()
                 if value not in (None, "", [], {}) and name not in _INTERNAL
             ]

@@ -10,7 +10,7 @@ from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import QueryDict
 from django.utils.formats import date_format
-from django.utils.translation import gettext as _g
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from leads.comparisons import holds
@@ -195,7 +195,7 @@ def in_words(question: Question, value: Any) -> str:
         keys = value if isinstance(value, list) else [value]
         return ", ".join(str(option) for option in question.options.all() if option.key in keys)
     if isinstance(value, bool):
-        return _g("yes") if value else _g("no")
+        return gettext("yes") if value else gettext("no")
     if isinstance(value, datetime.date):
         return date_format(value, "DATE_FORMAT")
     if question.kind == Kind.NUMBER:

@@ -11,7 +11,7 @@ from django.http import QueryDict
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _g
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts import access
@@ -219,7 +219,7 @@ class LeadFilter(FilterForm):
     def chips(self) -> list[dict[str, str]]:
         """The filters that are set, in words, each with the address that is left when it is taken away."""
         wanted = self.cleaned_data
-        chips = [self._chip(_g("Search"), wanted["q"], "q")] if wanted["q"] else []
+        chips = [self._chip(gettext("Search"), wanted["q"], "q")] if wanted["q"] else []
         chips += [
             self._chip(self.fields["stage"].label, Stage(stage).label, "stage", stage) for stage in wanted["stage"]
         ]
@@ -231,21 +231,21 @@ class LeadFilter(FilterForm):
             days = [date_format(wanted[name], "SHORT_DATE_FORMAT") for name in ("due_from", "due_to") if wanted[name]]
             words = f"{dict(self.fields['response'].choices)[wanted['response']]} {'–'.join(days)}".strip()
             chips.append(self._chip(self.fields["response"].label, words, "response", "due_from", "due_to"))
-        for name, label in (("entered", _g("Came to")), ("left", _g("Went from"))):
+        for name, label in (("entered", gettext("Came to")), ("left", gettext("Went from"))):
             if wanted[name]:
                 chips.append(self._chip(label, self._reached_words(Stage(wanted[name])), name, "from", "to"))
         if reached := self.reached_stage:
-            chips.append(self._chip(_g("Reached"), self._reached_words(reached), "reached", "from", "to"))
+            chips.append(self._chip(gettext("Reached"), self._reached_words(reached), "reached", "from", "to"))
         if wanted["proposed"]:
-            chips.append(self._chip(_g("Proposed"), _g("meets the criteria"), "proposed"))
+            chips.append(self._chip(gettext("Proposed"), gettext("meets the criteria"), "proposed"))
         if self._is_nurtured:
             days = self._days("nurtured_from", "nurtured_to")
-            chips.append(self._chip(_g("Became MQL by nurture"), days, "nurtured_from", "nurtured_to"))
+            chips.append(self._chip(gettext("Became MQL by nurture"), days, "nurtured_from", "nurtured_to"))
         if wanted["then"]:
             words = Stage(wanted["then"]).label
             if wanted["within"] is not None:
-                words = _g("%(stage)s within %(days)s days") % {"stage": words, "days": wanted["within"]}
-            chips.append(self._chip(_g("Then"), words, "then", "within"))
+                words = gettext("%(stage)s within %(days)s days") % {"stage": words, "days": wanted["within"]}
+            chips.append(self._chip(gettext("Then"), words, "then", "within"))
         return chips
 
     def _reached_words(self, stage: Stage) -> str:
@@ -354,7 +354,7 @@ def _shown(form: forms.ModelForm, name: str, *, typed: bool = False) -> str:
     if isinstance(field, forms.ModelChoiceField) and isinstance(value, int):
         value = field.queryset.filter(pk=value).first()
     if isinstance(value, bool):
-        return _g("yes") if value else _g("no")
+        return gettext("yes") if value else gettext("no")
     if isinstance(value, datetime.date):
         return date_format(value, "SHORT_DATE_FORMAT")
     return str(value) if value not in (None, "") else "—"

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from django.conf import settings
 from django.db import models
 from django.db.models import Count, Exists, OuterRef, Q, Subquery
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -80,7 +81,7 @@ class Questionnaire(models.Model):
         indexes = [models.Index(fields=["-updated_at", "-id"], name="questionnaire_recent")]
 
     def __str__(self) -> str:
-        return self.name
+        return gettext(self.name) if self.name else ""  # the brief that we came with is in each language
 
     @property
     def published(self) -> "QuestionnaireVersion | None":
@@ -142,6 +143,11 @@ class QuestionnaireVersion(models.Model):
     @property
     def thanks(self) -> str:
         return in_language(self.thanks_en, self.thanks_ru)
+
+    @property
+    def shown_script(self) -> str:
+        """The call script; the one that we came with in the reader's language."""
+        return gettext(self.script) if self.script else ""
 
 
 class Question(models.Model):

@@ -230,7 +230,7 @@ def lead_rejudge(request: HttpRequest, pk: int) -> HttpResponse:
             messages.info(request, _("The lead is under the version in force already."))
         else:
             said = _("Judged by version %(version)s: %(result)s.")
-            result = pgettext("criterion", "met") if judged[1].is_met else pgettext("criterion", "not met")
+            result = pgettext("criteria", "met") if judged[1].is_met else pgettext("criteria", "not met")
             messages.success(request, said % {"version": judged[1].criteria_set.version, "result": result})
     return redirect(f"{reverse('leads:lead_detail', args=[lead.pk])}#criteria")
 

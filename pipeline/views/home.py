@@ -123,7 +123,7 @@ def _for_marketing(user: User, now: datetime.datetime) -> list[dict]:
             Stage.RETURNED,
             _("Returned by sales"),
             leads.filter(stage=Stage.RETURNED).order_by("pk"),
-            _("Answer"),
+            pgettext("action", "Answer"),
         ),
         of(
             Stage.QUALIFIED,

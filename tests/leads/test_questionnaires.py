@@ -365,7 +365,7 @@ def test_a_marketer_builds_publishes_and_opens_a_questionnaire_in_the_browser(as
     assert by_key["which"].options.get(key="s").product == scanner
     shown = browser.get(page("questionnaire_detail", made.pk)).content.decode()
     assert "Nothing &lt;b&gt;yet&lt;/b&gt;" in shown
-    assert "Only if “What do you need?” is one of A scanner" in shown
+    assert "Only if “What do you need?” is one of “A scanner”" in shown
     publishing = page("questionnaire_publish", made.pk)
     shown = browser.get(publishing)
     assert "can&#x27;t decide the required criterion" in shown.content.decode()

@@ -10,6 +10,7 @@ from django.apps import apps
 from django.core.mail import send_mail
 from django.core.management import call_command
 from django.db import DatabaseError, connection, models, transaction
+from django.utils.translation import override
 
 from accounts.access import NotAllowed
 from integrations.models import OutboxMessage
@@ -19,6 +20,7 @@ from leads.answering import submit
 from leads.contact_sync import upsert_contacts
 from leads.demand import note_request
 from leads.models import (
+    Company,
     Consent,
     Contact,
     Erasure,
@@ -31,7 +33,7 @@ from leads.models import (
     Submission,
 )
 from leads.registration import Person, register_lead
-from pipeline import personal_data, transitions
+from pipeline import personal_data, personal_words, transitions
 from pipeline.models import Activity, Enrolment, MailTemplate, Notification, NurturePlan, StepRun, Task
 from pipeline.personal_data import HOLDINGS, collect, erase
 from pipeline.todo import open_task
@@ -184,6 +186,16 @@ def test_every_table_that_leads_to_a_person_is_given_out_and_erased():  # L13
     forgotten = {model for model in apps.get_models() if _leads_to_a_person(model)} - known
     assert not forgotten, f"name them in HOLDINGS of pipeline/personal_data.py: {forgotten}"
     assert len(known) == len(HOLDINGS)
+
+
+def test_every_name_in_the_copy_of_a_persons_data_is_said_in_russian():
+    said = []
+    with override("ru"):
+        for model in [*(holding.model for holding in HOLDINGS), Company, OutboxMessage]:
+            fields = [field for field in model._meta.get_fields() if field.concrete]
+            names = [model._meta.verbose_name_plural, *(field.verbose_name for field in fields)]
+            said += [personal_words.in_words(str(name)) for name in names]
+    assert {words for words in said if not re.search("[а-я]", words)} == {"ID", "Html", "Search text"}
 
 
 def test_what_becomes_of_every_text_about_a_person_is_decided():  # L13
