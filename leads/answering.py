@@ -397,7 +397,10 @@ def _fill_lead(lead: Lead, questions: Collection[Question], answers: dict[str, A
         if question.key not in answers:
             continue
         if question.contact_field in LEAD_FIELDS:
-            said.setdefault(question.contact_field, []).append(in_words(question, answers[question.key]))
+            value = answers[question.key]
+            # A day as colleagues of any language read it, not in the visitor's.
+            text = value.isoformat() if isinstance(value, datetime.date) else in_words(question, value)
+            said.setdefault(question.contact_field, []).append(text)
         elif question.decides == Question.Decides.PRODUCT:
             wanted += _products(question, answers[question.key])
     for name, texts in said.items():
