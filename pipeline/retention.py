@@ -59,16 +59,19 @@ def reached(kind: Kind, days: int, at: datetime.datetime) -> QuerySet:
 def _contacts(kind: Kind, before: datetime.datetime) -> QuerySet[Contact]:
     leads = Lead.objects.filter(contact=OuterRef("pk"))
     of_contact = {"lead__contact": OuterRef("pk")}
-    contacts = Contact.objects.filter(erased_at__isnull=True, created_at__lt=before, updated_at__lt=before).exclude(
+    contacts = Contact.objects.filter(
         # Work in hand, and contracts, whose papers have limits of their own.
-        Exists(Handoff.objects.pending().filter(**of_contact))
-        | Exists(Opportunity.objects.filter(**of_contact, stage__in=[*SELLING, Stage.WON]))
-        | Exists(Payment.objects.filter(opportunity__lead__contact=OuterRef("pk")))
-        | Exists(Task.objects.open().filter(**of_contact))
+        ~Exists(Handoff.objects.pending().filter(**of_contact)),
+        ~Exists(Opportunity.objects.filter(**of_contact, stage__in=[*SELLING, Stage.WON])),
+        ~Exists(Payment.objects.filter(opportunity__lead__contact=OuterRef("pk"))),
+        ~Exists(Task.objects.open().filter(**of_contact)),
         # Something new.
-        | Exists(leads.filter(Q(registered_at__gte=before) | Q(last_contact_at__gte=before)))
-        | Exists(LeadEvent.objects.filter(Q(actor__isnull=False) | Q(kind__in=_HEARD), **of_contact, at__gte=before))
-        | Exists(Consent.objects.filter(contact=OuterRef("pk"), given_at__gte=before))
+        ~Exists(leads.filter(Q(registered_at__gte=before) | Q(last_contact_at__gte=before))),
+        ~Exists(LeadEvent.objects.filter(Q(actor__isnull=False) | Q(kind__in=_HEARD), **of_contact, at__gte=before)),
+        ~Exists(Consent.objects.filter(contact=OuterRef("pk"), given_at__gte=before)),
+        erased_at__isnull=True,
+        created_at__lt=before,
+        updated_at__lt=before,
     )
     if kind == Kind.UNREACHED:
         met = Q(contacted_at__isnull=False) | Q(last_contact_at__isnull=False) | Q(handed_over_at__isnull=False)
