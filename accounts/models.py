@@ -217,3 +217,14 @@ class ApiToken(AbstractAuthToken):
     @property
     def has_expired(self) -> bool:
         return self.expiry is not None and self.expiry < timezone.now()
+
+
+class Counter(models.Model):
+    """How often something was done in a span of time; `accounts.limits` counts. The key names nobody."""
+
+    key = models.CharField(max_length=150, primary_key=True)
+    number = models.PositiveIntegerField()
+    ends_at = models.BigIntegerField(db_index=True)  # seconds since 1970
+
+    def __str__(self) -> str:
+        return self.key

@@ -161,10 +161,10 @@ ACCOUNT_PREVENT_ENUMERATION = True
 # Rate limits count per client address; behind a proxy that address is in its header, elsewhere the header is a lie.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
 # The public questionnaire. A whole exhibition may come from one address, so the first bound only makes a person look.
-ACCOUNT_RATE_LIMITS = {
-    "questionnaire_looked_at": "30/10m/key",
-    "questionnaire_refused": "150/10m/key",
-    "questionnaire_page": "3/d/key",  # submissions from one opened page
+QUESTIONNAIRE_LIMITS = {
+    "looked_at": 30,  # submissions from one address in ten minutes; more wait until a person has looked at them
+    "refused": 150,
+    "page": 3,  # submissions from one opened page in a day
 }
 
 # --- Language and time -----------------------------------------------------------------------------------------------

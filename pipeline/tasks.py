@@ -6,6 +6,7 @@ from celery import shared_task
 from django.db.models import Q
 from django.utils import timezone
 
+from accounts import limits
 from accounts.models import Organisation
 from integrations.models import JobRun
 from pipeline import retention
@@ -38,8 +39,9 @@ TAKEN_OVER_AFTER = datetime.timedelta(minutes=50)  # a run that was killed; abov
 
 @shared_task
 def apply_retention() -> None:
-    """Each hour: once a night, erase what the retention rules say. A run that was killed, or had too much, goes on."""
+    """Each hour forget who came too often; once a night, erase what the retention rules say. A run that was killed, or had too much, goes on."""
     at = timezone.now()
+    limits.forget(at)
     local = at.astimezone(Organisation.current().tzinfo)
     if local.hour < NIGHT_BEGINS:
         return

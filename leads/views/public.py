@@ -8,7 +8,6 @@ import ipaddress
 from typing import Any
 
 from allauth.account.adapter import get_adapter
-from allauth.core import ratelimit
 from csp.decorators import csp_replace
 from django.conf import settings
 from django.core import signing
@@ -24,6 +23,7 @@ from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts import limits
 from leads.answering import submit, texts_in_force, told
 from leads.forms.public import Opened, PublicForm
 from leads.meeting import calendar, meeting_day
@@ -31,6 +31,8 @@ from leads.models import Purpose, Questionnaire, QuestionnaireVersion, Submissio
 from leads.suspicions import suspicion
 
 AFTER_AN_EVENT = datetime.timedelta(days=30)  # how long its printed codes are still answered
+COUNTED_FOR = datetime.timedelta(minutes=10)  # submissions of one address
+PAGE_COUNTED_FOR = datetime.timedelta(days=1)  # of one opened page
 THANKS = datetime.timedelta(days=2)  # how long the thank-you page can be opened again
 _SALT = "thanks"
 _framed_anywhere: Any = csp_replace({"frame-ancestors": ["*"]})
@@ -100,15 +102,16 @@ def _answered(request: HttpRequest, version: QuestionnaireVersion, language: str
     submission = Submission.objects.filter(submission_key=key).first()
     if submission is None:
         client = _client(request)
-        if not ratelimit.consume(request, action="questionnaire_refused", key=client):
+        most, from_client = settings.QUESTIONNAIRE_LIMITS, limits.count(f"questionnaire:{client}", COUNTED_FOR, now)
+        if from_client > most["refused"]:
             note = _("Very many answers came from your network just now. Please wait some minutes and send it again.")
             response = _page(request, form, language, status=429, note=note)
-            response["Retry-After"] = "300"
+            response["Retry-After"] = str(int(COUNTED_FOR.total_seconds()))
             return response
         noticed = {
             "honeypot": bool(form.cleaned_data["website"]),
-            "often": not ratelimit.consume(request, action="questionnaire_looked_at", key=client),
-            "page": not ratelimit.consume(request, action="questionnaire_page", key=opened.key.hex),
+            "often": from_client > most["looked_at"],
+            "page": limits.count(f"questionnaire page:{opened.key.hex}", PAGE_COUNTED_FOR, now) > most["page"],
         }
         submission = submit(
             opened.version,

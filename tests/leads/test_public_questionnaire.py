@@ -6,15 +6,16 @@ import uuid
 
 import icalendar
 import pytest
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts import limits
+from accounts.models import Counter
 from leads.answering import decide, submit, texts_in_force
 from leads.forms.public import Opened
 from leads.models import Consent, ConsentText, Contact, Lead, Purpose, Questionnaire, Submission
-from tests.factories import EventFactory, a_lead, a_questionnaire, days
+from tests.factories import NOON, EventFactory, a_lead, a_questionnaire, days
 
 pytestmark = pytest.mark.django_db
 MINUTE = datetime.timedelta(minutes=1)
@@ -154,9 +155,7 @@ def test_a_page_answered_at_once_and_a_text_said_before_are_suspicious(version):
 
 
 def test_a_flooder_meets_a_queue_and_then_a_wall_while_others_get_through(version, settings):  # L2
-    settings.ACCOUNT_RATE_LIMITS = {
-        "questionnaire_looked_at": "2/10m/key", "questionnaire_refused": "4/10m/key", "questionnaire_page": "3/d/key",
-    }  # fmt: skip
+    settings.QUESTIONNAIRE_LIMITS = {"looked_at": 2, "refused": 4, "page": 3}
     said = [send(version, name=f"Flood {n}", email=f"f{n}@flood.example") for n in range(6)]
     assert [response.status_code for response in said] == [302] * 4 + [429] * 2
     assert "Flood 5" in said[5].content.decode(), "what was typed is kept"
@@ -165,17 +164,29 @@ def test_a_flooder_meets_a_queue_and_then_a_wall_while_others_get_through(versio
     assert send(version, address="198.51.100.9").status_code == 302
     assert Lead.objects.filter(contact__email="eve@client.example").exists()
     assert send(version, address="2001:db8::1", name="A").status_code == 302
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT cache_key, value FROM cache")
-        kept = str(cursor.fetchall())
-    assert "questionnaire_refused" in kept
-    assert "203.0.113.7" not in kept
+    kept = list(Counter.objects.values_list("key", "number"))
+    assert 6 in [number for _key, number in kept], "who is refused is counted on"
+    assert "203.0.113.7" not in str(kept)
+
+
+def test_counting_begins_anew_after_its_span_and_what_is_over_is_forgotten():
+    moments = [NOON, NOON + MINUTE, NOON + 9 * MINUTE, NOON + 10 * MINUTE, NOON + 11 * MINUTE]
+    assert [limits.count("one", 10 * MINUTE, at) for at in moments] == [1, 2, 3, 1, 2]
+    assert limits.count("other", MINUTE, NOON) == 1
+    assert limits.forget(NOON + 2 * MINUTE) == 1
+    assert list(Counter.objects.values_list("key", "number")) == [("one", 2)]
+
+
+def test_counting_a_submission_takes_two_statements(version, django_assert_max_num_queries):
+    send(version)  # fills what is remembered in the process
+    with django_assert_max_num_queries(60) as asked:
+        send(version, name="Bob", email="bob@client.example")
+    counting = [query for query in asked.captured_queries if "accounts_counter" in query["sql"]]
+    assert len(counting) == 2
 
 
 def test_a_forged_header_makes_no_new_visitor(version, settings):
-    settings.ACCOUNT_RATE_LIMITS = {
-        "questionnaire_looked_at": "1/10m/key", "questionnaire_refused": "9/10m/key", "questionnaire_page": "3/d/key",
-    }  # fmt: skip
+    settings.QUESTIONNAIRE_LIMITS = {"looked_at": 1, "refused": 9, "page": 3}
     for n in range(2):
         Client().post(
             page(version), typed(version, name=f"Flood {n}"), REMOTE_ADDR="203.0.113.7",
