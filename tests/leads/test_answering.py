@@ -110,7 +110,7 @@ def test_answers_register_a_lead_and_decide_what_they_should(version, mia):  # L
     lead = Lead.objects.get()
     assert (done.lead, done.verdict, lead.owner, lead.registered_at) == (lead, "genuine", mia, NOON)
     assert (lead.contact.name, lead.contact.email, lead.contact.company.employees) == ("Eve", "eve@client.example", 40)
-    assert (lead.product.name, lead.note, lead.preferred_meeting_time) == ("Scanner", "Call me", "14 Mar 2026")
+    assert (lead.product.name, lead.note, lead.preferred_meeting_time) == ("Scanner", "Call me", "2026-03-14")
     said = {answer.key: (answer.value, answer.source) for answer in CriterionAnswer.objects.all()}
     assert said == {"need": ("yes", "question"), "budget": ("no", "question")}
     assert of_lead(lead).fields["answer.wants"] == ["scanner", "other"]
