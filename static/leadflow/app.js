@@ -26,7 +26,7 @@ function foldNavigation() {
 
 const toasts = () => one("#toasts");
 const toastLife = 8000;
-const toastsKept = 2; // of those that go by themselves; errors wait for the person
+const toastsKept = 3; // of those that go by themselves; errors wait for the person
 
 function tendToast(toast) {
   if (toast.dataset.tended || toast.classList.contains("toast-error")) return; // an error waits for the person
@@ -117,14 +117,12 @@ document.addEventListener("close", (event) => { if (event.target.matches("dialog
 
 function placeMenu(menu) {
   const panel = one(".menu-panel", menu);
-  panel.removeAttribute("style");
+  Object.assign(panel.style, { position: "fixed", left: "0", right: "auto" }); // as wide as it will be
   const anchor = one("summary", menu).getBoundingClientRect();
   const { width, height } = panel.getBoundingClientRect();
   const left = menu.closest(".filters") ? anchor.left : anchor.right - width;
   const below = anchor.bottom + 4 + height <= innerHeight;
   Object.assign(panel.style, {
-    position: "fixed",
-    right: "auto",
     bottom: "auto",
     left: `${Math.max(8, Math.min(left, innerWidth - width - 8))}px`,
     top: `${below ? anchor.bottom + 4 : Math.max(8, anchor.top - height - 4)}px`,
