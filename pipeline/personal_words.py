@@ -6,7 +6,7 @@ The fields themselves say them in English; here they are named once more, so tha
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-_ODD = {"contact identitys": _("identities in other systems")}
+_ODD = {"contact identitys": _("identities in other systems"), "leads": _("Leads")}
 
 
 def in_words(name: str) -> str:
@@ -16,7 +16,7 @@ def in_words(name: str) -> str:
 
 
 TABLES = (
-    _("contacts"), _("consents"), _("leads"), _("lead events"), _("criterion answers"),
+    _("contacts"), _("consents"), _("lead events"), _("criterion answers"),
     _("lead judgements"), _("submissions"), _("answers"), _("referrals"), _("demand requests"), _("handoffs"),
     _("payments"), _("tasks"), _("enrolments"), _("step runs"), _("notifications"),
 )  # fmt: skip
