@@ -39,7 +39,6 @@ urlpatterns = [
     path("demand/", demand.demand_list, name="demand_list"),
     path("demand/<int:pk>/", demand.demand_detail, name="demand_detail"),
     path("demand/<int:pk>/edit/", demand.demand_edit, name="demand_edit"),
-    path("leads/<int:pk>/questionnaire/", answering.lead_questionnaire, name="lead_questionnaire"),
     path("q/<slug:public_key>/", public.questionnaire_public, name="questionnaire_public"),
     path("q/<slug:public_key>/thanks/<str:token>/", public.questionnaire_thanks, name="questionnaire_thanks"),
     path("mailings/confirm/<str:token>/", confirming.mailing_confirm, name="mailing_confirm"),

@@ -2,6 +2,7 @@ from django.urls import path
 
 from pipeline.views import (
     agreement,
+    answering,
     desk,
     handoffs,
     home,
@@ -86,6 +87,7 @@ urlpatterns = [
     path("nurture/templates/<int:pk>/", nurture.template_detail, name="mail_template"),
     path("nurture/templates/<int:pk>/edit/", nurture.template_edit, name="mail_template_edit"),
     path("nurture/templates/<int:pk>/test/", nurture.template_test, name="mail_template_test"),
+    path("leads/<int:pk>/questionnaire/", answering.lead_questionnaire, name="lead_questionnaire"),
     path("mailings/<str:token>/", mailings.mailing_preferences, name="mailing_preferences"),
     path("mailings/<str:token>/unsubscribe/", mailings.mailing_unsubscribe, name="mailing_unsubscribe"),
     path("contacts/<int:pk>/personal-data/", personal.personal_data, name="personal_data"),

@@ -6,7 +6,7 @@ who may, locks the row, checks from where, writes, and appends the event, in one
 """
 
 from pipeline.transitions.contacts import log_activity
-from pipeline.transitions.marketing import complete_brief, hand_over, keep_warm, qualify, record_brief, remove, restore
+from pipeline.transitions.marketing import fill_in, hand_over, keep_warm, qualify, record_brief, remove, restore
 from pipeline.transitions.referrals import close_referral, refer
 from pipeline.transitions.rules import MOVES, REMOVABLE, TransitionError
 from pipeline.transitions.selling import EDITABLE, edit_opportunity, lose, move_opportunity, record_payment, win
@@ -21,8 +21,8 @@ __all__ = [
     "TransitionError",
     "accept",
     "close_referral",
-    "complete_brief",
     "edit_opportunity",
+    "fill_in",
     "hand_over",
     "keep_warm",
     "log_activity",

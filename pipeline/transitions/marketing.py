@@ -1,16 +1,30 @@
 """What marketing does with a lead: brief, verdict by the criteria, handing over, removing."""
 
 import datetime
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
 
 from django.db import transaction
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from accounts import access
 from accounts.models import User
 from leads import criteria
+from leads.answering import NotNow, submit
 from leads.erasures import require_present
 from leads.known import of_lead
-from leads.models import Lead, LeadEvent, Reason, Stage
+from leads.models import (
+    ConsentText,
+    Lead,
+    LeadEvent,
+    Questionnaire,
+    QuestionnaireVersion,
+    Reason,
+    Stage,
+    Submission,
+)
 from pipeline import response
 from pipeline.assignment import next_rep
 from pipeline.models import Agreement, Handoff, Notification, StepRun
@@ -57,6 +71,41 @@ def record_brief(lead: Lead, brief: str, *, by: User | None, at: datetime.dateti
         return
     lead.save()
     LeadEvent.objects.record(lead, Kind.EDITED, by=by, at=at, fields=["brief"])
+
+
+@transaction.atomic
+def fill_in(
+    lead: Lead,
+    version: QuestionnaireVersion,
+    answers: dict[str, Any],
+    *,
+    is_complete: bool = True,
+    submission_key: UUID,
+    consents: Iterable[ConsentText],
+    by: User | None,
+    at: datetime.datetime,
+) -> None:
+    """Take in what the person said to the questions of `version` on the phone; a brief that `is_complete` is filled in.
+
+    Raises NotAllowed, and TransitionError for a removed lead.
+    """
+    require(by, access.QUALIFY_LEADS, _("Only marketing fills in the brief."))
+    try:
+        submit(
+            version,
+            answers,
+            via=Submission.Via.PHONE,
+            at=at,
+            by=by,
+            lead=lead,
+            submission_key=submission_key,
+            consents=consents,
+            language=translation.get_language(),
+        )
+    except NotNow as refusal:
+        raise TransitionError(str(refusal)) from refusal
+    if is_complete and version.questionnaire.kind == Questionnaire.Kind.BRIEF:
+        complete_brief(lead, by=by, at=at)
 
 
 @transaction.atomic

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -19,9 +19,9 @@ from accounts.access import NotAllowed
 from accounts.keyset import count_up_to, keyset_page
 from accounts.models import Organisation
 from leads import criteria
-from leads.answering import NotNow, answered_before, submit
+from leads.answering import answered_before
 from leads.forms.phone import PhoneForm
-from leads.models import CriterionAnswer, Lead, LeadEvent, QuestionnaireVersion, Stage, Submission
+from leads.models import CriterionAnswer, Lead, LeadEvent, QuestionnaireVersion, Stage
 from pipeline import response, transitions
 from pipeline.desk import TO_CALL, Queue, attempts, call_back_times, just_called, next_lead, retry_at
 from pipeline.forms import CallForm, DeskFilter, DeskStep
@@ -191,22 +191,16 @@ def _record(request: HttpRequest, lead: Lead, form: CallForm, brief: PhoneForm |
     if form.new_brief:
         transitions.record_brief(lead, form.new_brief, by=request.user, at=now, seen=form.seen_brief)
     if brief is not None and brief.is_touched:
-        try:
-            submit(
-                brief.version,
-                brief.answers,
-                via=Submission.Via.PHONE,
-                at=now,
-                by=request.user,
-                lead=lead,
-                submission_key=typed["submission_key"],
-                consents=brief.agreed_to,
-                language=translation.get_language(),
-            )
-        except NotNow as refusal:
-            raise TransitionError(str(refusal)) from refusal
-        if not brief.errors:
-            transitions.complete_brief(lead, by=request.user, at=now)
+        transitions.fill_in(
+            lead,
+            brief.version,
+            brief.answers,
+            is_complete=not brief.errors,
+            submission_key=typed["submission_key"],
+            consents=brief.agreed_to,
+            by=request.user,
+            at=now,
+        )
     return activity
 
 

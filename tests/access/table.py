@@ -115,8 +115,8 @@ leads:questionnaire_thanks            GET     public_key=open_key,token=thanks 2
 leads:questionnaire_meeting           GET     public_key=open_key,token=thanks 200 200   200   200   200   200   200   200   200
 leads:questionnaire_sheet             GET     pk=open_questionnaire          in    200   200   200   200   200   200   200   200
 leads:questionnaire_code              GET     pk=open_questionnaire,kind=svg in    200   200   200   200   200   200   200   200
-leads:lead_questionnaire              GET     pk=lead                        in    200   200   403   403   403   200   403   403
-leads:lead_questionnaire              POST    pk=lead                        in    done  done  403   403   403   done  403   403
+pipeline:lead_questionnaire           GET     pk=lead                        in    200   200   403   403   403   200   403   403
+pipeline:lead_questionnaire           POST    pk=lead                        in    done  done  403   403   403   done  403   403
 leads:submission_list                 GET     -                              in    200   200   403   403   403   200   403   403
 leads:submission_detail               GET     pk=suspect                     in    200   200   200   200   200   200   200   200
 leads:submission_decide               POST    -                              in    done  done  403   403   403   done  403   403

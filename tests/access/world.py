@@ -274,7 +274,7 @@ BODIES: dict[str, Any] = {
         "q-need": "yes",
         "phone": "+1 650 253 0000",
     },
-    "leads:lead_questionnaire": lambda world: {"q-need": "yes", "submission_key": str(uuid.uuid4())},
+    "pipeline:lead_questionnaire": lambda world: {"q-need": "yes", "submission_key": str(uuid.uuid4())},
     "leads:submission_decide": lambda world: {"selected": [world.suspect.pk], "verdict": "genuine"},
     "leads:contact_edit": lambda world: {"version": world.contact.version, "name": "Anna"},
     "leads:contact_consent": lambda world: {"step": "give", "source": "by phone"},

@@ -297,7 +297,7 @@ def test_the_queue_costs_the_same_whatever_waits(version, mia, as_user, django_a
 
 def test_dan_fills_it_in_on_the_phone_with_the_earlier_answers_before_him(version, dan, as_user):  # L8
     lead, browser = a_lead(campaign=version.questionnaire.campaign), as_user(dan)
-    url = reverse("leads:lead_questionnaire", args=[lead.pk])
+    url = reverse("pipeline:lead_questionnaire", args=[lead.pk])
     brief = a_questionnaire({"key": "pain", "text_en": "What hurts?"}, kind="brief", name="Brief")
     assert "Do you count?" in browser.get(url).content.decode()
     assert "What hurts?" in browser.get(f"{url}?questionnaire={brief.questionnaire.pk}").content.decode()
@@ -324,7 +324,7 @@ def test_dan_fills_it_in_on_the_phone_with_the_earlier_answers_before_him(versio
 
 def test_a_refused_answer_on_the_phone_keeps_the_rest(version, dan, as_user):  # L8
     lead = a_lead(campaign=version.questionnaire.campaign)
-    url = reverse("leads:lead_questionnaire", args=[lead.pk])
+    url = reverse("pipeline:lead_questionnaire", args=[lead.pk])
     response = as_user(dan).post(url, {"q-more": "Soon", "submission_key": str(uuid.uuid4())})
     assert response.status_code == 422
     assert "Soon</textarea>" in response.content.decode()
@@ -332,7 +332,7 @@ def test_a_refused_answer_on_the_phone_keeps_the_rest(version, dan, as_user):  #
 
 def test_a_lead_without_a_questionnaire_is_told_what_it_is_for(dan, as_user):
     Questionnaire.objects.all().delete()  # the brief that everybody begins with
-    response = as_user(dan).get(reverse("leads:lead_questionnaire", args=[a_lead().pk]))
+    response = as_user(dan).get(reverse("pipeline:lead_questionnaire", args=[a_lead().pk]))
     assert "No questionnaire yet" in response.content.decode()
 
 

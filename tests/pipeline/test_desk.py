@@ -459,6 +459,19 @@ def test_the_brief_filled_in_during_the_call_decides_criteria_and_moves_the_lead
     assert lead.submissions.count() == 1
 
 
+def test_the_brief_filled_in_on_the_leads_page_moves_it_too_but_another_questionnaire_does_not(as_user, mia, dan):  # L8
+    brief, lead, client = a_brief(), a_lead(by=mia), as_user(dan)
+    visitors = a_questionnaire({"key": "size", "kind": "number"}, campaign=lead.campaign)
+    for version, stage in ((visitors, Stage.NEW), (brief, Stage.BRIEFED)):
+        address = f"{url('lead_questionnaire', lead.pk)}?questionnaire={version.questionnaire.pk}"
+        body = {"q-size": "3", "q-sum": "5000", "submission_key": str(uuid.uuid4())}
+        for _time in range(2):
+            assert client.post(address, body).status_code == 302
+        assert fresh(lead).stage == stage
+    assert lead.events.filter(kind="briefed").count() == 1
+    assert lead.submissions.count() == 2
+
+
 def test_a_half_filled_brief_is_kept_and_a_later_call_completes_it(as_user, mia, dan):  # L8
     a_brief()
     lead, client = a_lead(by=mia), as_user(dan)
