@@ -9,6 +9,7 @@ import datetime
 from collections.abc import Sequence
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -42,7 +43,8 @@ def suggested_parties(draft: CriteriaSet) -> list[Party]:
     last = rounds.filter(criteria_set__product=draft.product).first() or rounds.first()
     if last is not None:
         approvals = last.approvals.select_related("person")
-        return [(row.person, Side(row.side)) for row in approvals if row.person.is_active]
+        standing = [row for row in approvals if row.decision != Decision.REPLACED]
+        return [(row.person, Side(row.side)) for row in standing if row.person.is_active]
     first: dict[str, User] = {}
     for user in User.objects.active().order_by("pk"):
         first.setdefault(user.role, user)
@@ -77,7 +79,8 @@ def start_round(
         raise ApprovalError(
             _("The draft says the same as “%(version)s”. Change something first.") % {"version": before}
         )
-    if not draft.criteria.exists():
+    gives_up = draft.product is not None and before is not None and before.product == draft.product
+    if not gives_up and not draft.criteria.exists():
         raise ApprovalError(_("The draft has no criteria yet."))
     begun = ApprovalRound.objects.create(
         criteria_set=draft,
@@ -142,10 +145,12 @@ def decide(
     """
     asked = _lock(asked)
     mine = asked.approvals.filter(person=by).first()
-    if mine is None or not by.is_active:
+    if mine is None or mine.decision == Decision.REPLACED or not by.is_active:
         raise access.NotAllowed(_("Only those who are named in this round decide."))
     if mine.decision == decision:
         return asked
+    if decision not in (Decision.APPROVED, Decision.CHANGE):
+        raise ValueError("Nobody decides that somebody else is asked; that is `replace`.")
     _require_open(asked)
     comment = comment.strip()
     if decision == Decision.CHANGE and not comment:
@@ -154,7 +159,7 @@ def decide(
     mine.save()
     if decision == Decision.CHANGE:
         _end(asked, Outcome.CHANGE, by=by, at=at)
-    elif not asked.approvals.exclude(decision=Decision.APPROVED).exists():
+    elif not asked.approvals.exclude(decision__in=[Decision.APPROVED, Decision.REPLACED]).exists():
         _end(asked, Outcome.APPROVED, by=by, at=at)
         asked.criteria_set.in_force_at = max(at, asked.wanted_from or at)
         asked.criteria_set.save(update_fields=["in_force_at"])
@@ -177,6 +182,39 @@ def remind(asked: ApprovalRound, *, by: User | None, at: datetime.datetime) -> l
         )
     Approval.objects.filter(pk__in=[row.pk for row in due]).update(ask_at=at)
     return [row.person for row in due]
+
+
+def standing_in(gone: Approval) -> QuerySet[User]:
+    """Who could be asked in the place of this party: whoever may stand for its side and isn't named yet."""
+    named = Approval.objects.filter(round=gone.round_id).values("person")
+    roles = SIDES.get(Side(gone.side), set(Role))
+    return User.objects.active().filter(role__in=roles).exclude(pk__in=named).order_by("name", "pk")
+
+
+@transaction.atomic
+def replace(gone: Approval, person: User, *, by: User | None, at: datetime.datetime) -> Approval:
+    """Ask `person` in the place of a party who can't sign in any more; both stay in the round's history.
+
+    Returns the new party; the same again changes nothing. Raises NotAllowed for who doesn't host the round, and
+    ApprovalError when the party can decide or has decided, or the person can't stand for that side.
+    """
+    _require_host(gone.round, by)
+    asked = _lock(gone.round)
+    gone = asked.approvals.select_related("person").get(pk=gone.pk)
+    there = asked.approvals.filter(person=person, side=gone.side).exclude(pk=gone.pk).first()
+    if gone.decision == Decision.REPLACED and there:
+        return there
+    _require_open(asked)
+    if gone.decision:
+        raise ApprovalError(_("%(who)s has decided already, or somebody else was asked.") % {"who": gone.person})
+    if gone.person.is_active:
+        raise ApprovalError(_("%(who)s can still sign in, so nobody else decides for them.") % {"who": gone.person})
+    if not standing_in(gone).filter(pk=person.pk).exists():
+        raise ApprovalError(_("%(who)s can't be asked: not for this side, or named already.") % {"who": person})
+    gone.decision, gone.decided_at = Decision.REPLACED, at
+    gone.comment = _("%(who)s was asked instead.") % {"who": person}
+    gone.save()
+    return Approval.objects.create(round=asked, person=person, side=gone.side, ask_at=at)
 
 
 @transaction.atomic
@@ -232,4 +270,14 @@ def _end(asked: ApprovalRound, outcome: ApprovalRound.Outcome, *, by: User | Non
     asked.save()
 
 
-__all__ = ["ApprovalError", "DraftError", "decide", "remind", "start_round", "suggested_parties", "withdraw"]
+__all__ = [
+    "ApprovalError",
+    "DraftError",
+    "decide",
+    "remind",
+    "replace",
+    "standing_in",
+    "start_round",
+    "suggested_parties",
+    "withdraw",
+]

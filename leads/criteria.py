@@ -49,9 +49,9 @@ class Judgement:
     def is_met(self) -> bool:
         """True when every required criterion is met and the weighted ones reach the threshold.
 
-        Without a criteria set in force nothing was agreed, so nothing can be met.
+        Without criteria in force nothing was agreed, so nothing can be met.
         """
-        return self.criteria_set is not None and not self.missing and self.points >= self.threshold
+        return bool(self.criteria_set and self.rows) and not self.missing and self.points >= self.threshold
 
 
 def judge(lead: Lead, *, at: datetime.datetime, criteria_set: CriteriaSet | None = None) -> Judgement:
@@ -155,8 +155,7 @@ def judged_before(version: CriteriaSet, *, at: datetime.datetime) -> list[Lead]:
     if version.product is not None:
         leads = leads.filter(product=version.product)
     else:  # products that have criteria of their own aren't judged by the general ones
-        own = CriteriaSet.objects.filter(product__isnull=False, in_force_at__lte=at)
-        leads = leads.exclude(product__in=own.values("product"))
+        leads = leads.exclude(product__in=CriteriaSet.objects.with_own(at))
     if CriteriaSet.objects.in_force(at, version.product) != version:
         return []
     found = leads.select_related("contact__company", "campaign__channel", "product", "criteria_set__product")

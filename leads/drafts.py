@@ -59,6 +59,8 @@ def changes(before: Terms | None, after: Terms, known: dict[str, Asked] | None =
     """
     if before is None:
         return []
+    if before.criteria and not after.criteria:
+        return [_("No criteria of its own any more: the general ones count")]
     known = known if known is not None else fields_of([*before.criteria, *after.criteria])
     old = {criterion.key: criterion for criterion in before.criteria}
     new = {criterion.key: criterion for criterion in after.criteria}
@@ -124,17 +126,23 @@ def require_editor(by: User | None) -> None:
 
 
 @transaction.atomic
-def start_draft(product: Product | None, *, by: User | None, at: datetime.datetime) -> CriteriaSet:
+def start_draft(
+    product: Product | None, *, gives_up: bool = False, by: User | None, at: datetime.datetime
+) -> CriteriaSet:
     """The draft of the next version, a copy of the newest agreed one; a product's first copies the general one.
 
-    Where there is a draft already, that is the answer. Raises NotAllowed.
+    With `gives_up` it begins without criteria: the product is to have none of its own any more. Where there is a draft already, that is the answer. Raises NotAllowed.
     """
     require_editor(by)
     list(CriteriaSet.objects.select_for_update())  # two who begin at once wait here
     versions = CriteriaSet.objects.filter(product=product)
     if draft := versions.filter(in_force_at__isnull=True).first():
         return draft
-    base = agreed_version(product) or agreed_version(None)
+    base = agreed_version(product)
+    if base is None or not base.criteria.all():
+        base = agreed_version(None)
+    if product is not None and gives_up:
+        base = None
     draft = CriteriaSet.objects.create(
         product=product,
         version=(versions.aggregate(last=Max("version"))["last"] or 0) + 1,

@@ -575,7 +575,8 @@ def sets_in_force(at: datetime.datetime) -> dict[int | None, CriteriaSet]:
     for pk, product in agreed.values_list("pk", "product"):
         newest.setdefault(product, pk)
     found = CriteriaSet.objects.filter(pk__in=newest.values()).select_related("product").prefetch_related("criteria")
-    return {criteria_set.product_id: criteria_set for criteria_set in found}
+    # A product's set without criteria says that it has none of its own any more.
+    return {each.product_id: each for each in found if each.product_id is None or each.criteria.all()}
 
 
 def criteria_offered(questionnaire: Questionnaire, *, at: datetime.datetime) -> dict[str, Criterion]:

@@ -122,5 +122,6 @@ urlpatterns = [
     path("settings/criteria/<int:pk>/rejudge/", criteria.criteria_rejudge, name="criteria_rejudge"),
     path("settings/criteria/rounds/<int:pk>/decide/", criteria.round_decide, name="round_decide"),
     path("settings/criteria/rounds/<int:pk>/remind/", criteria.round_remind, name="round_remind"),
+    path("settings/criteria/parties/<int:pk>/replace/", criteria.party_replace, name="party_replace"),
     path("settings/criteria/rounds/<int:pk>/withdraw/", criteria.round_withdraw, name="round_withdraw"),
 ]

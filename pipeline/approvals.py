@@ -51,7 +51,8 @@ def end_batch(at: datetime.datetime) -> int:
     )
     ApprovalRound.objects.filter(pk__in=[each.pk for each in ended]).update(told_at=at)
     for each in ended:
-        parties = [approval.person for approval in each.approvals.all()]
+        replaced = Approval.Decision.REPLACED
+        parties = [approval.person for approval in each.approvals.all() if approval.decision != replaced]
         concerned = [user for user in (each.started_by, *parties) if user != each.ended_by]
         comment = next((row.comment for row in each.approvals.all() if row.decision == Approval.Decision.CHANGE), "")
         kind = ENDINGS[Outcome(each.outcome)]

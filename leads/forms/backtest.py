@@ -89,7 +89,7 @@ class BacktestFilter(FilterForm):
         zone = Organisation.current().tzinfo
         return tuple(datetime.datetime.combine(day, datetime.time(), zone) for day in (first, after))
 
-    def apply(self, leads: LeadQuerySet, criteria_set: CriteriaSet) -> LeadQuerySet:
+    def apply(self, leads: LeadQuerySet, criteria_set: CriteriaSet, at: datetime.datetime) -> LeadQuerySet:
         """The leads that this set is for: its product's; a general one leaves out products with criteria of their own."""
         wanted = self.cleaned_data
         if criteria_set.product_id:
@@ -97,8 +97,8 @@ class BacktestFilter(FilterForm):
         elif wanted["product"]:
             leads = leads.filter(product=wanted["product"])
         else:
-            own = CriteriaSet.objects.filter(product__isnull=False, in_force_at__isnull=False).values("product")
-            leads = leads.exclude(product__in=own) if own.exists() else leads
+            own = CriteriaSet.objects.with_own(at)
+            leads = leads.exclude(product__in=own) if own else leads
         if wanted["campaign"]:
             leads = leads.filter(campaign=wanted["campaign"])
         if wanted["channel"]:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from accounts.models import Role, User
-from leads.approval import SIDES, Party
+from leads.approval import SIDES, Party, standing_in
 from leads.comparisons import OFFERED, Comparison, Kind
 from leads.drafts import new_key
 from leads.forms.fields import AmountField, DateInput
@@ -246,7 +246,7 @@ class CriteriaForm(forms.Form):
             for criterion in draft.criteria.all()
         ]
         initial = {"threshold": draft.threshold, "note": draft.note, "revision": draft.revision}
-        return cls(draft=draft, known=known, rows=rows or [{}], initial=initial)
+        return cls(draft=draft, known=known, rows=rows or ([] if draft.product_id else [{}]), initial=initial)
 
     @classmethod
     def sent(cls, data: QueryDict, draft: CriteriaSet, known: dict[str, Asked]) -> Self:
@@ -281,7 +281,7 @@ class CriteriaForm(forms.Form):
 
     def clean(self) -> dict:
         cleaned = super().clean() or self.cleaned_data
-        if not self.rows:
+        if not self.rows and self.draft.product_id is None:  # a product may do without criteria of its own
             self.add_error(None, _("Add at least one criterion: without one nothing can be qualified."))
         if any([row.errors for row in self.rows]):  # noqa: C419 - a list, so that each row is checked and shows its errors
             self.add_error(None, _("Please mend the criteria marked below."))
@@ -421,8 +421,21 @@ class RoundForm(forms.Form):
         return found
 
 
+class ReplaceForm(forms.Form):
+    """Who is asked in the place of a party who can't decide any more."""
+
+    person = forms.ModelChoiceField(queryset=User.objects.none(), label=_("Ask instead"), empty_label=_("choose…"))
+
+    def __init__(self, data: QueryDict | None = None, *, gone: Approval) -> None:
+        super().__init__(data, auto_id=f"id_{gone.pk}_%s")
+        self.fields["person"].queryset = standing_in(gone)
+
+
 class DecisionForm(forms.Form):
-    decision = forms.ChoiceField(choices=Approval.Decision.choices, widget=forms.HiddenInput)
+    decision = forms.ChoiceField(
+        choices=[(each.value, each.label) for each in (Approval.Decision.APPROVED, Approval.Decision.CHANGE)],
+        widget=forms.HiddenInput,
+    )
     comment = forms.CharField(
         label=_("Comment"),
         required=False,

@@ -4,7 +4,7 @@ import datetime
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q, Value
+from django.db.models import Exists, OuterRef, Q, Value
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -21,14 +21,26 @@ class CriteriaSetQuerySet(models.QuerySet["CriteriaSet"]):
         """The version that leads of this product are judged by at that moment: the product's own, else the general."""
         agreed = self.filter(in_force_at__lte=at).order_by("-in_force_at", "-version").prefetch_related("criteria")
         own = agreed.filter(product=product).first() if product is not None else None
-        return own or agreed.filter(product__isnull=True).first()
+        if own is not None and own.criteria.all():
+            return own
+        return agreed.filter(product__isnull=True).first()
+
+    def with_own(self, at: datetime.datetime) -> list[int]:
+        """The products whose leads are judged by criteria of their own at that moment."""
+        agreed = self.filter(product__isnull=False, in_force_at__lte=at).order_by("-in_force_at", "-version")
+        has_criteria = Exists(Criterion.objects.filter(criteria_set=OuterRef("pk")))
+        newest: dict[int, bool] = {}
+        for product, has in agreed.annotate(has_criteria=has_criteria).values_list("product", "has_criteria"):
+            newest.setdefault(product, has)
+        return [product for product, has in newest.items() if has]
 
 
 class CriteriaSet(models.Model):
     """One version of the criteria, of one product or general.
 
     A draft (`in_force_at` is null) is edited, except while a round of approval is open; when all parties have approved,
-    it comes into force at `in_force_at`, perhaps in the future, and is never changed again.
+    it comes into force at `in_force_at`, perhaps in the future, and is never changed again. A product's version without
+    criteria says that the product has none of its own any more: from then on the general ones count.
     """
 
     product = models.ForeignKey(
@@ -202,6 +214,7 @@ class Approval(models.Model):
     class Decision(models.TextChoices):
         APPROVED = "approved", _("approved")
         CHANGE = "change", _("asks for a change")
+        REPLACED = "replaced", _("replaced")  # could not decide any more, and somebody else was asked
 
     round = models.ForeignKey(ApprovalRound, on_delete=models.CASCADE, related_name="approvals")
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="approvals")

@@ -33,7 +33,7 @@ def criteria_backtest(request: HttpRequest, pk: int) -> HttpResponse:
     other = in_force if in_force and in_force.pk != criteria_set.pk else None
     keys = {criterion.key for each in (criteria_set, other) if each for criterion in each.criteria.all()}
     leads = Lead.objects.visible_to(request.user)
-    pasts, is_cut = past_leads(filters.apply(leads, criteria_set), *filters.moments(today), keys)
+    pasts, is_cut = past_leads(filters.apply(leads, criteria_set, now), *filters.moments(today), keys)
     test = Backtest(criteria_set, pasts)
     first, last = filters.days(today)
     context: dict[str, Any] = {

@@ -19,10 +19,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts import access
 from accounts.keyset import keyset_page
+from accounts.models import User
 from leads import approval, criteria, drafts, rules
 from leads.approval import ApprovalError
 from leads.drafts import DraftError, Terms
-from leads.forms.criteria import CriteriaForm, DecisionForm, RoundForm
+from leads.forms.criteria import CriteriaForm, DecisionForm, ReplaceForm, RoundForm
 from leads.models import Approval, ApprovalRound, CriteriaSet, Criterion, Product
 from leads.normalise import read_number
 
@@ -80,6 +81,7 @@ def _page(request: HttpRequest, product: Product | None) -> HttpResponse:
             "without_own": [each for each in products if each.pk not in have_own],
             "in_force": own,
             "general": in_force if own is None else None,
+            "is_given_up": own is None and versions.filter(in_force_at__lte=now).exists(),
             "in_force_rows": _sentences(own) if own else [],
             "coming": [version for version in page.rows if _is_coming(version, now)],
             "draft": of_it.filter(in_force_at__isnull=True).prefetch_related(_ROUNDS).first(),
@@ -115,6 +117,7 @@ def _approved_by(version: CriteriaSet) -> list[Approval]:
         for each in version.rounds.all()
         if each.outcome == approval.Outcome.APPROVED
         for row in each.approvals.all()
+        if row.decision == Approval.Decision.APPROVED
     ]
 
 
@@ -160,13 +163,20 @@ def _version_page(
         "may_edit": may_edit and version.is_draft and open_round is None,
         "may_discard": may_edit and version.is_draft and not rounds,
         "may_host": open_round is not None and approval.may_host(open_round, request.user),
+        "replacements": [
+            (row, ReplaceForm(gone=row))
+            for row in waiting
+            if open_round and not row.person.is_active and approval.may_host(open_round, request.user)
+        ],
         "may_remind": any(row.ask_at <= now - approval.BETWEEN_REMINDERS for row in waiting),
         "rounds": [
             {"round": each, "changed_since": drafts.changes(Terms.from_json(each.terms), terms, known)}
             for each in rounds
             if not each.is_open
         ],
-        "may_rejudge": version.in_force_at is not None and access.may(request.user, access.QUALIFY_LEADS),
+        "may_rejudge": version.in_force_at is not None
+        and bool(terms.criteria)
+        and access.may(request.user, access.QUALIFY_LEADS),
     }
     return render(request, "leads/criteria_version.html", context, status=status)
 
@@ -177,11 +187,15 @@ def _version_page(
 @access.only_for(access.EDIT_CRITERIA)
 @require_POST
 def criteria_draft(request: HttpRequest) -> HttpResponse:
-    """Begin the draft of the next version, or find the one there is: general, or of the product that is sent."""
+    """Begin the draft of the next version, or find the one there is: general, or of the product that is sent.
+
+    With `gives_up` the product's begins without criteria.
+    """
     product = None
     if request.POST.get("product"):
         product = get_object_or_404(Product, pk=read_number(request.POST["product"]) or 0)
-    draft = drafts.start_draft(product, by=request.user, at=timezone.now())
+    gives_up = bool(request.POST.get("gives_up"))
+    draft = drafts.start_draft(product, gives_up=gives_up, by=request.user, at=timezone.now())
     return redirect("leads:criteria_edit", draft.pk)
 
 
@@ -319,6 +333,21 @@ def round_remind(request: HttpRequest, pk: int) -> HttpResponse:
         people = approval.remind(asked, by=request.user, at=timezone.now())
         messages.success(request, _("Asked again: %(names)s.") % {"names": ", ".join(map(str, people))})
     return redirect("leads:criteria_version", asked.criteria_set_id)
+
+
+@access.only_for(access.EDIT_CRITERIA)
+@require_POST
+def party_replace(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask somebody else in the place of a party who can't sign in any more."""
+    gone = get_object_or_404(Approval.objects.select_related("round"), pk=pk)
+    with explained(request):
+        try:
+            person = User.objects.get(pk=read_number(request.POST.get("person")) or 0)
+        except User.DoesNotExist as nobody:
+            raise ApprovalError(_("Choose who is asked instead.")) from nobody
+        approval.replace(gone, person, by=request.user, at=timezone.now())
+        messages.success(request, _("Asked for approval: %(names)s.") % {"names": person})
+    return redirect("leads:criteria_version", gone.round.criteria_set_id)
 
 
 @access.only_for(access.EDIT_CRITERIA)

@@ -215,6 +215,7 @@ leads:criteria_rejudge                GET     pk=criteria                    in 
 leads:criteria_rejudge                POST    pk=criteria                    in    done  done  403   403   403   done  403   403
 leads:round_decide                    POST    pk=round                       in    done  403   403   403   done  done  done  403
 leads:round_remind                    POST    pk=round                       in    done  403   403   403   403   done  403   403
+leads:party_replace                   POST    pk=gone_party                  in    done  403   403   403   403   done  403   403
 leads:round_withdraw                  POST    pk=round                       in    done  403   403   403   403   done  403   403
 leads:criteria_backtest               GET     pk=criteria_set                in    200   200   200   200   200   200   200   200
 

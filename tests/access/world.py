@@ -183,6 +183,7 @@ def _vote_on_criteria(world: World) -> None:
         (world.max, Side.SALES),
         (world.dora, Side.DIRECTOR),
         (world.vera, Side.GENERAL),
+        (gone := _person("gone", Role.VIEWER, None), Side.OTHER),
     ]
     product = factories.ProductFactory()
     for name, of in (("criteria_draft", None), ("voted_criteria", product)):
@@ -191,6 +192,8 @@ def _vote_on_criteria(world: World) -> None:
         setattr(world, name, draft)
     CriteriaSet.objects.update(revision=1)
     world.round = approval.start_round(world.voted_criteria, parties, by=world.mia, at=NOON)
+    User.objects.filter(pk=gone.pk).update(is_active=False)
+    world.gone_party = world.round.approvals.get(person=gone)
 
 
 def _person(name: str, role: Role, team: Team | None) -> User:
@@ -308,6 +311,7 @@ BODIES: dict[str, Any] = {
         "general": world.vera.pk,
     },
     "leads:criteria_rejudge": lambda world: {"selected": [world.lead_judged_before.pk]},
+    "leads:party_replace": lambda world: {"person": world.sid.pk},
     "leads:round_decide": lambda world: {"decision": "approved"},
     "leads:criteria_edit": lambda world: {
         "revision": 1,

@@ -185,6 +185,42 @@ def test_without_a_round_one_of_each_role_is_suggested(draft, mia, max_, dora, v
 # --- The pages -------------------------------------------------------------------------------------------------------
 
 
+def test_a_party_who_left_is_replaced_and_stays_in_the_history(as_user, draft, asked, mia, max_, sam, dora, vera):  # L6
+    approve(asked, mia, vera, dora)
+    party = asked.approvals.get(person=max_)
+    page, replace = (
+        reverse("leads:criteria_version", args=[draft.pk]),
+        reverse("leads:party_replace", args=[party.pk]),
+    )
+    assert "Ask this person instead" not in as_user(mia).get(page).content.decode()
+    with pytest.raises(ApprovalError, match="can still sign in"):
+        approval.replace(party, sam, by=mia, at=NOON)
+    max_.is_active = False
+    max_.save()
+    assert "Ask this person instead" in as_user(mia).get(page).content.decode()
+    assert "Ask this person instead" not in as_user(vera).get(page).content.decode()
+    for person in (vera.pk, mia.pk, max_.pk, "x", ""):  # named already, of the other side, gone, nobody
+        as_user(dora).post(replace, {"person": person})
+    assert asked.approvals.count() == 4
+    for _time in range(2):
+        assert as_user(mia).post(replace, {"person": sam.pk}).status_code == 302
+    rows = {row.person: row for row in asked.approvals.select_related("person")}
+    assert (rows[max_].decision, rows[sam].decision, rows[sam].side) == ("replaced", "", Side.SALES)
+    assert "Sam was asked instead" in as_user(mia).get(page).content.decode()
+    with pytest.raises(NotAllowed):
+        approval.replace(party, dora, by=max_, at=NOON)
+    max_.is_active = True  # came back: another decides now
+    max_.save()
+    with pytest.raises(NotAllowed):
+        approval.decide(asked, Decision.APPROVED, by=max_, at=NOON)
+    with pytest.raises(ValueError, match="Nobody decides"):
+        approval.decide(asked, Decision.REPLACED, by=sam, at=NOON)
+    approve(asked, sam)
+    assert in_force_at(draft) == NOON + HOUR
+    assert sam in dict(approval.suggested_parties(draft))
+    assert max_ not in dict(approval.suggested_parties(draft))
+
+
 def vote(draft: CriteriaSet) -> str:
     return reverse("leads:criteria_vote", args=[draft.pk])
 

@@ -4,8 +4,10 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from leads import criteria, drafts
+from leads import approval, criteria, drafts
+from leads.approval import Side
 from leads.models import CriteriaSet, Criterion
+from leads.questionnaires import sets_in_force
 from tests import factories
 from tests.factories import NOON
 
@@ -275,6 +277,45 @@ def test_a_product_gets_criteria_of_its_own_which_judge_its_leads_alone(as_user,
     assert CriteriaSet.objects.in_force(NOON, product) == own
     assert CriteriaSet.objects.in_force(NOON, factories.ProductFactory()) == in_force()
     assert "Big thing" in as_user(mia).get(READ).content.decode()
+
+
+def test_a_product_gives_its_own_criteria_up_by_a_vote_and_the_general_ones_count_again(  # L6
+    as_user, mia, max_, dora, vera
+):
+    product = factories.ProductFactory(name="Big thing")
+    parties = [(mia, Side.MARKETING), (max_, Side.SALES), (dora, Side.DIRECTOR), (vera, Side.GENERAL)]
+    never = drafts.start_draft(product, gives_up=True, by=mia, at=NOON)
+    with pytest.raises(approval.ApprovalError, match="no criteria yet"):  # there is nothing to give up
+        approval.start_round(never, parties, by=mia, at=NOON)
+    never.delete()
+    own = drafts.start_draft(product, by=mia, at=NOON)
+    CriteriaSet.objects.filter(pk=own.pk).update(in_force_at=NOON)
+    lead = factories.a_lead(by=mia, product=product)
+    assert CriteriaSet.objects.with_own(NOON) == [product.pk]
+
+    page = reverse("leads:criteria_of_product", args=[product.pk])
+    assert "use the general criteria again" in as_user(mia).get(page).content.decode()
+    response = as_user(mia).post(reverse("leads:criteria_draft"), {"product": product.pk, "gives_up": "1"})
+    draft = CriteriaSet.objects.get(product=product, in_force_at=None)
+    edited = as_user(mia).get(response["Location"]).content.decode()
+    assert "leads of Big thing are judged by the general ones" in edited
+    assert as_user(mia).post(address(draft), typed(draft, [], threshold=0, note="Too few leads")).status_code == 302
+    shown = as_user(vera).get(reverse("leads:criteria_version", args=[draft.pk])).content.decode()
+    assert "the general ones count" in shown
+    assert CriteriaSet.objects.in_force(NOON, product) == own, "not before all have approved"
+    asked = approval.start_round(CriteriaSet.objects.get(pk=draft.pk), parties, by=mia, at=NOON)
+    later = timezone.now()
+    for person, _side in parties:
+        approval.decide(asked, approval.Decision.APPROVED, by=person, at=later)
+
+    assert CriteriaSet.objects.in_force(NOON, product) == own
+    assert CriteriaSet.objects.in_force(later, product) == in_force()
+    assert CriteriaSet.objects.with_own(later) == []
+    assert set(sets_in_force(later)) == {None}
+    assert not criteria.judge(lead, at=later, criteria_set=CriteriaSet.objects.get(pk=draft.pk)).is_met
+    assert "no criteria of its own any more" in as_user(vera).get(page).content.decode()
+    again = drafts.start_draft(product, by=mia, at=later)
+    assert again.criteria.count() == in_force().criteria.count(), "the next own version begins with the general ones"
 
 
 def test_a_version_for_a_later_day_waits_for_it(as_user, vera, draft):
