@@ -2,7 +2,7 @@
 
 import dataclasses
 import datetime
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.db import models
 from django.db.models import Count, Exists, OuterRef, Q
@@ -13,8 +13,11 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext
 
 from accounts.models import Organisation
+from leads.criteria import judge_known
+from leads.known import of_leads
 from leads.models import Lead, Stage
 from leads.models.leads import WITH_MARKETING, LeadQuerySet
+from leads.questionnaires import sets_in_force
 from pipeline.models import Activity
 from pipeline.sla import after_working_hours, is_office_time, is_working_day, office_hours
 
@@ -28,6 +31,7 @@ class Queue(models.TextChoices):
 
     NEW = "new", _("New, not contacted yet")
     DUE = "due", _("Agreed calls that are due")
+    READY = "ready", _("Ready to qualify")
     OPEN = "open", _("Contacted, nothing planned")
     LATER = "later", _("Planned for later")
 
@@ -37,17 +41,37 @@ class Queue(models.TextChoices):
         planned = self in (Queue.DUE, Queue.LATER)
         return ("next_attempt_at", "pk") if planned else ("-registered_at", "-pk")
 
-    def of(self, leads: LeadQuerySet, now: datetime.datetime) -> LeadQuerySet:
-        """Those of `leads` that are in this queue; a lead is in one queue at most, and nobody who must not be called."""
+    def of(self, leads: LeadQuerySet, now: datetime.datetime, ready: Collection[int] = ()) -> LeadQuerySet:
+        """Those of `leads` that are in this queue; a lead is in one queue at most, and nobody who must not be called.
+
+        `ready` are those found by `ready_to_qualify`, which need no call; where that isn't asked, they count as open.
+        """
         leads = leads.filter(contact__do_not_contact=False)
         match self:
             case Queue.NEW:
                 return leads.filter(stage=Stage.NEW, next_attempt_at__isnull=True)
-            case Queue.OPEN:
-                return leads.filter(stage__in=[Stage.CONTACTED, Stage.BRIEFED], next_attempt_at__isnull=True)
+            case Queue.READY | Queue.OPEN:
+                leads = leads.filter(stage__in=[Stage.CONTACTED, Stage.BRIEFED], next_attempt_at__isnull=True)
+                return leads.filter(pk__in=ready) if self is Queue.READY else leads.exclude(pk__in=ready)
             case Queue.DUE:
                 return leads.filter(stage__in=WITH_MARKETING, next_attempt_at__lte=now)
         return leads.filter(stage__in=WITH_MARKETING, next_attempt_at__gt=now)
+
+
+MOST_JUDGED = 200  # of the open ones the newest: what comes before them is seen first anyway
+
+
+def ready_to_qualify(leads: LeadQuerySet, now: datetime.datetime) -> list[int]:
+    """Which of the open ones meet the criteria in force already: there is nothing to ask them, only to qualify them.
+
+    The same few queries for any number.
+    """
+    waiting = list(Queue.OPEN.of(leads, now).for_list().order_by(*_ordered(Queue.OPEN))[:MOST_JUDGED])
+    if not waiting:
+        return []
+    sets, known = sets_in_force(now), of_leads(waiting)
+    agreed = [(lead.pk, sets.get(lead.product_id) or sets.get(None)) for lead in waiting]
+    return [pk for pk, criteria in agreed if criteria is not None and judge_known(criteria, known[pk]).is_met]
 
 
 TO_CALL = [Queue.NEW, Queue.DUE, Queue.OPEN]
@@ -77,7 +101,8 @@ def next_lead(
     passed = queue_of(after, now) if after else None
     queues = TO_CALL[TO_CALL.index(passed) :] if passed in TO_CALL else TO_CALL
     for queue in queues:
-        waiting = queue.of(leads, now).exclude(pk__in=[each.pk for each in (besides, after) if each])
+        ready = ready_to_qualify(leads, now) if queue is Queue.OPEN else ()
+        waiting = queue.of(leads, now, ready).exclude(pk__in=[each.pk for each in (besides, after) if each])
         if queue == passed and after is not None:
             waiting = waiting.filter(_behind(queue, after))
         found = waiting.exclude(Exists(just_called)).order_by(*_ordered(queue)).first()

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('leads', '0014_erasing_history'),
+        ('leads', '0015_index_what_is_counted'),
     ]
 
     operations = [

@@ -40,6 +40,7 @@ LATE_COMMITS = datetime.timedelta(hours=1)  # changes of a long transaction are 
 BOUNCES_WITHIN = datetime.timedelta(days=7)
 PROPOSING = "propose_warm_leads"
 JUDGED_AT_ONCE = 500
+MOST_PROPOSED = 1000  # in one run: each is locked, told on its timeline and to its owner
 EVENTS_LAST = datetime.timedelta(days=90)  # from its first day: until then somebody types in who came
 
 
@@ -342,7 +343,10 @@ def propose(at: datetime.datetime) -> int:
     number = 0
     news = _with_news(at, last and min(last, at) - LATE_COMMITS)
     for begin in range(0, len(news), JUDGED_AT_ONCE):
-        number += sum(_judge(pk, at) for pk in _differing(news[begin : begin + JUDGED_AT_ONCE], at))
+        for pk in _differing(news[begin : begin + JUDGED_AT_ONCE], at):
+            number += _judge(pk, at)
+            if number >= MOST_PROPOSED:  # the other parts have their turn; the next run finds the rest still differing
+                return number
     JobRun.objects.update_or_create(job=PROPOSING, period="latest", defaults={"started_at": at, "finished_at": at})
     return number
 

@@ -23,7 +23,7 @@ from leads.answering import answered_before
 from leads.forms.phone import PhoneForm
 from leads.models import CriterionAnswer, Lead, LeadEvent, QuestionnaireVersion, Stage
 from pipeline import response, transitions
-from pipeline.desk import TO_CALL, Queue, attempts, call_back_times, just_called, next_lead, retry_at
+from pipeline.desk import TO_CALL, Queue, attempts, call_back_times, just_called, next_lead, ready_to_qualify, retry_at
 from pipeline.forms import CallForm, DeskFilter, DeskStep
 from pipeline.models import Activity, Agreement
 from pipeline.transitions import MOVES, TransitionError
@@ -41,13 +41,17 @@ def desk(request: HttpRequest) -> HttpResponse:
     leads = filters.apply(Lead.objects.visible_to(request.user), request.user)
     chosen = filters.cleaned_data["queue"]
     sections: list[dict[str, Any]] = []
+    ready = ready_to_qualify(leads, now) if chosen in ("", Queue.READY, Queue.OPEN) else []
     for queue in [Queue(chosen)] if chosen else Queue:
-        waiting = queue.of(leads, now)
+        waiting = queue.of(leads, now, ready)
         if chosen:
             page = keyset_page(waiting.for_list(), request.GET, order=queue.order, size=30)
         else:
             page = keyset_page(waiting.for_list(), {}, order=queue.order, size=SHOWN)
-        sections.append({"queue": queue, "page": page, "count": count_up_to(waiting, 1_000, page=page)})
+        is_ready = queue is Queue.READY
+        sections.append(
+            {"queue": queue, "is_ready": is_ready, "page": page, "count": count_up_to(waiting, 1_000, page=page)}
+        )
     rows = as_rows([lead for section in sections for lead in section["page"].rows], now)
     for section in sections:
         section["rows"] = [rows[lead.pk] for lead in section["page"].rows]

@@ -9,9 +9,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Organisation
-from leads.models import Lead, Questionnaire, QuestionnaireVersion, Stage
+from leads.models import CriteriaSet, Lead, Questionnaire, QuestionnaireVersion, Stage
 from pipeline import transitions
-from pipeline.desk import Queue, call_back_times, next_lead, queue_of, retry_at
+from pipeline.desk import Queue, call_back_times, next_lead, queue_of, ready_to_qualify, retry_at
 from pipeline.models import Activity, Task
 from pipeline.todo import open_task
 from tests.factories import (
@@ -90,6 +90,27 @@ def test_each_lead_waits_in_the_queue_that_says_so_of_itself(mia, dan, sam):
         )
 
 
+def test_who_meets_the_criteria_already_is_to_be_qualified_and_not_called(as_user, mia, dan):  # L6 L8
+    now = NOON + days(1)
+    to_ask, ready, planned = a_lead(by=mia), a_lead(by=mia, at=NOON + HOUR), a_lead(by=mia)
+    for lead in (to_ask, ready):
+        call(lead, dan, at=NOON + HOUR)
+    call(planned, dan, Outcome.CALL_BACK, at=NOON, next_attempt_at=NOON + days(3))
+    for lead in (ready, planned):
+        meet_criteria(lead, by=dan)
+    assert ready_to_qualify(Lead.objects.all(), now) == [ready.pk]
+    assert everybody(now) == [to_ask]
+    sections = {each["queue"]: each for each in as_user(dan).get(url("desk")).context["sections"]}
+    listed = {queue: [row["lead"] for row in section["rows"]] for queue, section in sections.items()}
+    assert (listed[Queue.READY], listed[Queue.OPEN]) == ([ready], [to_ask])
+    for queue, lead, word in ((Queue.READY, ready, "Qualify"), (Queue.OPEN, to_ask, "Call")):
+        page = as_user(dan).get(url("desk"), {"queue": queue}).content.decode()
+        assert [row.pk for row in (ready, to_ask) if f'"{url("desk_sheet", row.pk)}' in page] == [lead.pk]
+        assert f"{word}</a>" in page
+    CriteriaSet.objects.all().delete()
+    assert ready_to_qualify(Lead.objects.all(), now) == [], "without criteria nothing was agreed"
+
+
 def test_whom_somebody_has_just_called_is_left_to_them(mia, dan):  # L8
     first, second = a_lead(by=mia, at=NOON + HOUR), a_lead(by=mia)
     call(first, dan, Outcome.WRONG_NUMBER, at=NOON + 2 * HOUR)
@@ -149,12 +170,13 @@ def test_the_desk_takes_the_same_queries_for_any_number_of_leads(as_user, mia, d
         for _n in range(number):
             a_lead(by=mia)
             call(a_lead(by=mia), dan, at=NOON)
+            call(meet_criteria(a_lead(by=mia)), dan, at=NOON)
             call(a_lead(by=mia), dan, Outcome.NO_ANSWER, at=NOON, next_attempt_at=NOON + HOUR)
 
     client = as_user(dan)
     some(2)
     client.get(url("desk"))
-    with django_assert_num_queries(18) as few:
+    with django_assert_num_queries(27) as few:
         client.get(url("desk"))
     some(4)
     with django_assert_num_queries(len(few)):

@@ -689,11 +689,25 @@ def test_a_proposal_is_taken_back_when_the_lead_does_not_meet_the_criteria_any_m
     assert lead.proposed_at is None
 
 
+EASY = [
+    {"key": "nice", "text": "Nice to know", "is_required": False, "weight": 1}
+]  # every lead meets it: no points are needed
+
+
 def test_new_criteria_propose_the_leads_that_meet_them(dora):
     a_warm_lead()
     assert running.run(NOON + HOUR)["proposed"] == 0
-    criteria.put_in_force([], threshold=0, note="", by=dora, at=NOON + days(1))
+    criteria.put_in_force(EASY, threshold=0, note="", by=dora, at=NOON + days(1))
     assert running.run(NOON + days(2))["proposed"] == 1
+
+
+def test_one_run_proposes_so_many_and_the_next_one_the_rest(dora, monkeypatch):
+    monkeypatch.setattr(running, "MOST_PROPOSED", 2)
+    for _n in range(3):
+        a_warm_lead()
+    running.run(NOON + HOUR)
+    criteria.put_in_force(EASY, threshold=0, note="", by=dora, at=NOON + days(1))
+    assert [running.run(NOON + days(2) + n * HOUR)["proposed"] for n in range(3)] == [2, 1, 0]
 
 
 def test_new_criteria_cost_the_same_queries_for_any_number_of_warm_leads():
