@@ -27,6 +27,7 @@ django.setup()
 
 from django.conf import settings  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
+from django.db.models import Count  # noqa: E402
 from django.test import Client, override_settings  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
@@ -38,12 +39,12 @@ from kpi import facts  # noqa: E402
 from leads.importing.mapping import load_mapping  # noqa: E402
 from leads.importing.reading import find_source  # noqa: E402
 from leads.importing.running import run as run_import  # noqa: E402
-from leads.models import Campaign, Contact, CriteriaSet, Lead, Stage  # noqa: E402
+from leads.models import Campaign, Contact, CriteriaSet, Lead, Questionnaire, Stage  # noqa: E402
 from leads.registration import Person, register_lead  # noqa: E402
 from leads.views.export import COLUMNS  # noqa: E402
 from pipeline import transitions  # noqa: E402
 from pipeline.history import Leads  # noqa: E402
-from pipeline.models import Handoff, Opportunity  # noqa: E402
+from pipeline.models import Handoff, NurturePlan, Opportunity  # noqa: E402
 from pipeline.sweep import sweep  # noqa: E402
 
 WANTED_MS = 100  # no page needs more of the database than this
@@ -182,6 +183,10 @@ def in_undone(work: Callable[[], Any]) -> Callable[[], None]:
 
 def floors(director: User, lead: Lead, part: str) -> list[Operation]:
     table = "SELECT l.stage, count(*), count(won_at) FROM leads_lead l JOIN leads_campaign c ON c.id = l.campaign_id"
+    answers = (
+        "SELECT a.question_id, a.option_id, count(*) FROM leads_answer a JOIN leads_question q ON q.id = a.question_id"
+        " JOIN leads_questionnaireversion v ON v.id = q.version_id WHERE v.questionnaire_id = %s GROUP BY 1, 2"
+    )
     group = f"{table} GROUP BY l.stage, c.channel_id"
 
     def insert() -> None:
@@ -215,11 +220,16 @@ def floors(director: User, lead: Lead, part: str) -> list[Operation]:
         Operation("bare row", bare(director, f"/row/{lead.pk}/"), ""),
         Operation("raw search", by_substring, ""),
         Operation("raw GROUP BY", raw(group), "", MEDIUM),
+        Operation("raw answers", raw(answers, biggest_questionnaire().pk), "", MEDIUM),
         Operation("two INSERTs", in_undone(insert), ""),
         Operation("one UPDATE", in_undone(update), ""),
         Operation("bulk_create 10,000", in_undone(bulk_create), "", HEAVY),
         Operation("ORM to CSV, 100,000 rows", through_orm, "", HEAVY),
     ]
+
+
+def biggest_questionnaire() -> Questionnaire:
+    return Questionnaire.objects.annotate(size=Count("versions__submissions")).order_by("-size", "pk")[0]
 
 
 def import_file(folder: str) -> Callable[[], None]:
@@ -278,7 +288,11 @@ def operations(director: User, lead: Lead, part: str, folder: str) -> list[Opera
     opportunity = Opportunity.objects.open().order_by("-pk")[0]
     handoff = Handoff.objects.pending().exclude(first_contact_at=None).order_by("-pk")[0]
 
-    event = Campaign.objects.events().order_by("pk")[0]
+    event = Campaign.objects.events().annotate(size=Count("leads")).order_by("-size", "pk")[0]
+    asked = biggest_questionnaire()
+    new = Lead.objects.filter(stage=Stage.NEW, contact__do_not_contact=False).order_by("-pk")[0]
+    plan = NurturePlan.objects.annotate(size=Count("enrolments")).order_by("-size", "pk")[0]
+    sdr = signed_in(User.objects.filter(role=Role.SDR).order_by("pk")[0])
     agreed = CriteriaSet.objects.exclude(in_force_at=None).order_by("pk")[0]
 
     def web(name: str, address: str, client: Client = boss, floor: str = "bare page", repeat: int | None = None):
@@ -332,7 +346,29 @@ def operations(director: User, lead: Lead, part: str, folder: str) -> list[Opera
         web("campaigns", "/campaigns/"),
         web("campaign page", f"/campaigns/{biggest.pk}/", floor="bare row"),
         web("visitor report", f"/campaigns/{event.pk}/report/", floor="bare row"),
+        web("visitor report as a file", f"/campaigns/{event.pk}/report/export/", repeat=MEDIUM),
+        web("call desk", "/desk/", sdr),
+        web("call sheet", f"/desk/{new.pk}/", sdr),
+        web("questionnaires", "/questionnaires/"),
+        web("questionnaire results", f"/questionnaires/{asked.pk}/results/", floor="raw answers", repeat=MEDIUM),
+        web(
+            "questionnaire as a file", f"/questionnaires/{asked.pk}/results/export/", floor="raw answers", repeat=HEAVY
+        ),
+        web("answers that look like spam", "/answers/"),
+        web("criteria", "/settings/criteria/"),
         web("backtest of criteria", f"/settings/criteria/{agreed.pk}/backtest/", repeat=MEDIUM),
+        web(
+            "backtest, all time",
+            f"/settings/criteria/{agreed.pk}/backtest/?from={years}&to={today}",
+            floor="raw GROUP BY",
+            repeat=MEDIUM,
+        ),
+        web("nurture plans", "/nurture/"),
+        web("nurture plan", f"/nurture/{plan.pk}/"),
+        web("partners", "/partners/"),
+        web("unmet demand", "/demand/"),
+        web("personal data of a contact", f"/contacts/{contact.pk}/personal-data/", repeat=MEDIUM),
+        web("retention preview", "/settings/retention/lost/?days=200", floor="raw GROUP BY", repeat=MEDIUM),
         web("expenses", "/expenses/"),
         web("contacts", "/contacts/"),
         web("contacts, search", f"/contacts/?q={part}", floor="raw search"),
