@@ -82,3 +82,18 @@ def test_only_who_is_signed_in_can_send_a_file(rf, is_signed_in, taken):
     request = rf.post("/", {"note": "x", "table": io.BytesIO(b"a;b")})
     request.user = User() if is_signed_in else AnonymousUser()
     assert list(request.FILES) == taken
+
+
+@pytest.mark.parametrize(("role", "shown"), [(Role.SDR, "pipeline:desk"), (Role.SALES_REP, "pipeline:inbox")])
+def test_the_phone_shows_each_side_its_own_work_first(role, shown):
+    short = [item["entry"].url_name for item in context.navigation(request_to("/", role=role)) if item["short"]]
+    assert shown in short
+    assert {"pipeline:desk", "pipeline:inbox"} & set(short) == {shown}
+
+
+@pytest.mark.parametrize(
+    ("path", "current"), [("/questionnaires/2/", "leads:campaign_list"), ("/demand/", "leads:partner_list")]
+)
+def test_pages_that_belong_to_an_entry_mark_it(path, current):
+    items = context.navigation(request_to(path, role=Role.DIRECTOR))
+    assert [item["entry"].url_name for item in items if item["is_current"]] == [current]
