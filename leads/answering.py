@@ -426,7 +426,10 @@ def _products(question: Question, value: Any) -> list[Product]:
 def _answer_criteria(
     submission: Submission, lead: Lead, questions: Collection[Question], answers: dict[str, Any]
 ) -> None:
-    """Record what the answers say of criteria, where nothing later is known."""
+    """Record what the answers say of criteria, where nothing later is known.
+
+    What one of ours was told by the person stands against a public page, which anybody could have filled in.
+    """
     by, at = submission.submitted_by, submission.submitted_at
     known = {answer.key: answer for answer in CriterionAnswer.objects.filter(lead=lead)}
     decided: dict[str, str] = {}
@@ -439,6 +442,8 @@ def _answer_criteria(
     for key, value in decided.items():
         before = known.get(key)
         if before and (before.answered_at > at or before.value == value):
+            continue
+        if before and before.source == CriterionAnswer.Source.PERSON and submission.via == Submission.Via.PUBLIC:
             continue
         CriterionAnswer.objects.update_or_create(
             lead=lead,

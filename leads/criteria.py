@@ -101,7 +101,14 @@ def answer(lead: Lead, key: str, value: str, *, by: User | None, at: datetime.da
     if (known.value if known else CriterionAnswer.Value.UNKNOWN) == value:
         return
     CriterionAnswer.objects.update_or_create(
-        lead=lead, key=key, defaults={"value": value, "answered_by": by, "answered_at": at}
+        lead=lead,
+        key=key,
+        defaults={
+            "value": value,
+            "source": CriterionAnswer.Source.PERSON,
+            "answered_by": by,
+            "answered_at": at,
+        },
     )
     LeadEvent.objects.record(lead, LeadEvent.Kind.CRITERION, by=by, at=at, key=key, value=value)
     Lead.objects.filter(pk=lead.pk).update(updated_at=at)

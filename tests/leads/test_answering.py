@@ -176,6 +176,16 @@ def test_the_latest_answer_to_a_criterion_counts(version, dan):  # L6
     assert CriterionAnswer.objects.get(key="need").value == "no"
 
 
+def test_a_public_page_does_not_overrule_what_one_of_ours_was_told(version, dan):  # L6
+    person = Person(name="Eve", email="eve@client.example")
+    lead = submit(version, {"need": True}, via="public", at=NOON, person=person).lead
+    submit(version, {"need": False}, via="public", at=NOON + HOUR, person=person)  # of a page the later one counts
+    assert CriterionAnswer.objects.get(key="need").value == "no"
+    criteria.answer(lead, "need", "yes", by=dan, at=NOON + 2 * HOUR)
+    submit(version, {"need": False}, via="public", at=NOON + 3 * HOUR, person=person)
+    assert CriterionAnswer.objects.get(key="need").value == "yes"
+
+
 def test_staff_answers_join_the_lead_and_the_latest_are_shown_once(version, dan):  # L8
     lead = a_lead(campaign=CampaignFactory())
     submit(version, {"need": True, "size": "one"}, via="phone", at=NOON, by=dan, lead=lead)
