@@ -98,7 +98,8 @@ def answer(lead: Lead, key: str, value: str, *, by: User | None, at: datetime.da
     value = CriterionAnswer.Value(value)
     lead = Lead.objects.select_for_update().get(pk=lead.pk)
     known = CriterionAnswer.objects.filter(lead=lead, key=key).first()
-    if (known.value if known else CriterionAnswer.Value.UNKNOWN) == value:
+    is_told = known is None or known.source == CriterionAnswer.Source.PERSON
+    if is_told and (known.value if known else CriterionAnswer.Value.UNKNOWN) == value:
         return
     CriterionAnswer.objects.update_or_create(
         lead=lead,
