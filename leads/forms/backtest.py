@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from accounts.models import Organisation
-from leads.backtest import Became, Case
+from leads.criteria.backtest import Became, Case
 from leads.forms.fields import DateInput
 from leads.forms.filters import FilterForm
 from leads.forms.leads import SANE_DAYS

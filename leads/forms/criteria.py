@@ -11,13 +11,13 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from accounts.models import Role, User
-from leads.approval import SIDES, Party, standing_in
 from leads.comparisons import OFFERED, Comparison, Kind
-from leads.drafts import new_key
+from leads.criteria.approval import SIDES, Party, standing_in
+from leads.criteria.drafts import new_key
+from leads.criteria.rules import MOST_CONDITIONS, Asked, sentence
 from leads.forms.fields import AmountField, DateInput
 from leads.models import Approval, CriteriaSet, Criterion
 from leads.normalise import read_number, validate_text
-from leads.rules import MOST_CONDITIONS, Asked, sentence
 
 MOST_CRITERIA = 40
 MOST_VALUES = 50  # in one “is one of”

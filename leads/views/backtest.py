@@ -13,7 +13,7 @@ from django.utils.translation import pgettext
 from django.views.decorators.http import require_safe
 
 from accounts import keyset
-from leads.backtest import NO, UNKNOWN, YES, Backtest, Became, CriterionResult, most_valuable, past_leads
+from leads.criteria.backtest import NO, UNKNOWN, YES, Backtest, Became, CriterionResult, most_valuable, past_leads
 from leads.forms.backtest import BacktestFilter
 from leads.models import CriteriaSet, Lead
 from leads.normalise import read_number

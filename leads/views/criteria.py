@@ -20,9 +20,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts import access
 from accounts.keyset import keyset_page
 from accounts.models import User
-from leads import approval, criteria, drafts, rules
-from leads.approval import ApprovalError
-from leads.drafts import DraftError, Terms
+from leads import criteria
+from leads.criteria import approval, drafts, rules
+from leads.criteria.approval import ApprovalError
+from leads.criteria.drafts import DraftError, Terms
 from leads.forms.criteria import CriteriaForm, DecisionForm, ReplaceForm, RoundForm
 from leads.models import Approval, ApprovalRound, CriteriaSet, Criterion, Product
 from leads.normalise import read_number

@@ -3,8 +3,9 @@
 import datetime
 
 from accounts.models import User
-from leads import approval, criteria, drafts
-from leads.approval import Decision, Party, Side
+from leads import criteria
+from leads.criteria import approval, drafts
+from leads.criteria.approval import Decision, Party, Side
 from leads.models import Approval, ApprovalRound, CriteriaSet, Lead, Product, Stage
 from pipeline.models import Notification
 

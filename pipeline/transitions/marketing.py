@@ -17,6 +17,7 @@ from leads.erasures import require_present
 from leads.known import of_lead
 from leads.models import (
     ConsentText,
+    CriteriaSet,
     Lead,
     LeadEvent,
     Questionnaire,
@@ -123,7 +124,7 @@ def qualify(lead: Lead, *, by: User | None, at: datetime.datetime) -> None:
     """The lead meets the criteria in force: it becomes an MQL and remembers that version."""
     require(by, access.QUALIFY_LEADS, _("Only marketing qualifies leads."))
     lead = lock(lead)
-    in_force = criteria.CriteriaSet.objects.in_force(at, lead.product)
+    in_force = CriteriaSet.objects.in_force(at, lead.product)
     if in_force is None:
         raise TransitionError(
             _("No criteria are in force, so nothing can be qualified. They are prepared and approved under Settings.")
@@ -155,7 +156,7 @@ def keep_warm(lead: Lead, *, by: User | None, at: datetime.datetime) -> None:
     """Interested, but not a lead for sales yet: marketing keeps in touch."""
     require(by, access.QUALIFY_LEADS, _("Only marketing keeps leads warm."))
     lead = lock(lead)
-    lead.criteria_set = lead.criteria_set or criteria.CriteriaSet.objects.in_force(at, lead.product)
+    lead.criteria_set = lead.criteria_set or CriteriaSet.objects.in_force(at, lead.product)
     if lead.criteria_set is not None:
         criteria.record(lead, criteria.judge(lead, at=at), by=by, at=at)
     lead.proposed_at = None  # whoever keeps it warm has judged it; what is learned from now on may propose it

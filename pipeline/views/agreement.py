@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts import access
 from pipeline import agreements
-from pipeline.forms import AgreementForm
+from pipeline.forms.agreement import AgreementForm
 from pipeline.models import Agreement
 from pipeline.views.steps import require
 

@@ -24,7 +24,8 @@ from leads.forms.phone import PhoneForm
 from leads.models import CriterionAnswer, Lead, LeadEvent, QuestionnaireVersion, Stage
 from pipeline import response, transitions
 from pipeline.desk import TO_CALL, Queue, attempts, call_back_times, just_called, next_lead, ready_to_qualify, retry_at
-from pipeline.forms import CallForm, DeskFilter, DeskStep
+from pipeline.forms.filters import DeskFilter, DeskStep
+from pipeline.forms.steps import CallForm
 from pipeline.models import Activity, Agreement
 from pipeline.transitions import MOVES, TransitionError
 from pipeline.views.steps import explained, say_done

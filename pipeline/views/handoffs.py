@@ -20,7 +20,8 @@ from accounts.models import Role, User
 from leads import criteria
 from leads.models import LeadEvent
 from pipeline import transitions
-from pipeline.forms import HandoffFilter, ReassignForm, RejectForm
+from pipeline.forms.filters import HandoffFilter
+from pipeline.forms.steps import ReassignForm, RejectForm
 from pipeline.models import Activity, Handoff
 from pipeline.models.handoffs import HandoffQuerySet
 from pipeline.views.steps import back, explained, require, say_done

@@ -16,10 +16,10 @@ from accounts import access
 from accounts.access import can_sell_for
 from accounts.models import User
 from leads import criteria
-from leads.models import Lead, LeadEvent, Stage
+from leads.models import CriteriaSet, Lead, LeadEvent, Stage
 from leads.models.leads import WITH_MARKETING
 from pipeline import response, todo, transitions
-from pipeline.forms import ActivityForm, BriefForm, HandOverForm, RemoveForm
+from pipeline.forms.steps import ActivityForm, BriefForm, HandOverForm, RemoveForm
 from pipeline.models import Activity, Handoff, Task
 from pipeline.transitions import MOVES, TransitionError
 from pipeline.views import nurture
@@ -56,7 +56,7 @@ def lead_panel(request: HttpRequest, pk: int) -> HttpResponse:
         logs = can_sell_for(request.user, opportunity.owner)
     else:
         logs = qualifies
-    in_force = criteria.CriteriaSet.objects.in_force(now, lead.product)  # what qualifying judges by
+    in_force = CriteriaSet.objects.in_force(now, lead.product)  # what qualifying judges by
     context = {
         "lead": lead,
         "row": as_row(handoff, request.user) if handoff else None,

@@ -20,7 +20,8 @@ from accounts.models import Organisation
 from leads.models import LeadEvent, Stage
 from leads.models.leads import SELLING
 from pipeline import transitions
-from pipeline.forms import LoseForm, MoveForm, OpportunityFilter, OpportunityForm, PaymentForm, WinForm
+from pipeline.forms.filters import OpportunityFilter
+from pipeline.forms.selling import LoseForm, MoveForm, OpportunityForm, PaymentForm, WinForm
 from pipeline.models import Opportunity
 from pipeline.models.opportunities import OPPORTUNITY_STAGES, OpportunityQuerySet
 from pipeline.views.steps import back, explained, require, say_done

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.keyset import keyset_page
 from accounts.models import Organisation
-from pipeline.forms import PaymentFilter
+from pipeline.forms.filters import PaymentFilter
 from pipeline.models import Payment
 from pipeline.views.opportunities import COUNTED
 

@@ -19,7 +19,7 @@ from accounts.models import Organisation
 from leads.models import Contact, Erasure, RetentionRule
 from pipeline import personal_data as data
 from pipeline import retention as limits
-from pipeline.forms import EraseForm, PreviewFilter, RetentionForm
+from pipeline.forms.personal import EraseForm, PreviewFilter, RetentionForm
 from pipeline.views.steps import require
 
 

@@ -14,7 +14,7 @@ from accounts.models import Organisation
 from leads import consents
 from leads.models import ConsentText, Lead, LeadEvent, Partner, Purpose, Referral
 from pipeline import transitions
-from pipeline.forms import ReferForm, ReferralForm
+from pipeline.forms.referrals import ReferForm, ReferralForm
 from pipeline.transitions.referrals import passed_on
 from pipeline.views.steps import back, explained, require, say_done
 

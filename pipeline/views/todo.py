@@ -15,7 +15,7 @@ from accounts import access
 from leads.models import Lead
 from pipeline import todo
 from pipeline.desk import MORNING
-from pipeline.forms import TaskForm
+from pipeline.forms.steps import TaskForm
 from pipeline.models import Task
 from pipeline.views.steps import back, explained
 

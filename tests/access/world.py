@@ -11,10 +11,11 @@ from django.utils import timezone
 
 from accounts.access import SCOPES
 from accounts.models import ApiToken, Role, Team, User
-from leads import approval, criteria, demand, drafts, questionnaires
+from leads import criteria, demand, questionnaires
 from leads.answering import decide, submit, texts_in_force
-from leads.approval import Side
 from leads.confirming import token_of as token_to_confirm
+from leads.criteria import approval, drafts
+from leads.criteria.approval import Side
 from leads.forms.public import Opened
 from leads.models import CriteriaSet, LeadEvent, Partner, Purpose
 from leads.registration import Person

@@ -7,9 +7,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.access import NotAllowed
-from leads import approval, drafts
-from leads.approval import ApprovalError, Side
-from leads.drafts import DraftError
+from leads.criteria import approval, drafts
+from leads.criteria.approval import ApprovalError, Side
+from leads.criteria.drafts import DraftError
 from leads.models import Approval, ApprovalRound, CriteriaSet
 from tests.factories import NOON, days
 

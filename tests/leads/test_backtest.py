@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from leads import criteria
-from leads.backtest import Backtest, Became, Share, past_leads, wilson
+from leads.criteria.backtest import Backtest, Became, Share, past_leads, wilson
 from leads.models import CriteriaSet, Criterion, CriterionAnswer, Lead, Stage
 from pipeline import transitions
 from tests import factories

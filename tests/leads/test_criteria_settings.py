@@ -4,8 +4,9 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from leads import approval, criteria, drafts
-from leads.approval import Side
+from leads import criteria
+from leads.criteria import approval, drafts
+from leads.criteria.approval import Side
 from leads.models import CriteriaSet, Criterion
 from leads.questionnaires import sets_in_force
 from tests import factories

@@ -5,8 +5,9 @@ from django.urls import reverse
 from django.utils import timezone, translation
 
 from accounts.access import NotAllowed
-from leads import criteria, rules
+from leads import criteria
 from leads.comparisons import Kind, holds
+from leads.criteria import rules
 from leads.known import Known
 from leads.models import CriteriaSet, CriterionAnswer, LeadEvent, LeadJudgement
 from pipeline import transitions

@@ -4,8 +4,8 @@ import pytest
 from django.core import mail
 from django.urls import reverse
 
-from leads import approval, drafts
-from leads.approval import Side
+from leads.criteria import approval, drafts
+from leads.criteria.approval import Side
 from leads.models import Approval, ApprovalRound
 from pipeline import approvals as telling
 from pipeline.models import Notification

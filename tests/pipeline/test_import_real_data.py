@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
-from leads.backtest import Backtest, Share, past_leads
+from leads.criteria.backtest import Backtest, Share, past_leads
 from leads.models import CriteriaSet, Lead, LeadEvent
 from pipeline.models import Opportunity
 

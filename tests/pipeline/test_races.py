@@ -11,9 +11,10 @@ import pytest
 from django.db import connection, connections
 
 from integrations.models import OutboxMessage
-from leads import approval, consents, drafts
+from leads import consents
 from leads.answering import NotNow, decide, submit
-from leads.approval import Side
+from leads.criteria import approval, drafts
+from leads.criteria.approval import Side
 from leads.models import Answer, Approval, ApprovalRound, Contact, CriteriaSet, Lead, LeadEvent, Purpose, Submission
 from leads.registration import Person, Registered, register_lead
 from pipeline import retention, transitions

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from accounts import access
 from accounts.models import Organisation, Role, User
-from leads.drafts import DraftError, Terms, before_it, lock_draft, require_editor
+from leads.criteria.drafts import DraftError, Terms, before_it, lock_draft, require_editor
 from leads.models import Approval, ApprovalRound, CriteriaSet
 
 BETWEEN_REMINDERS = datetime.timedelta(days=1)

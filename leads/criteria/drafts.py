@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 
 from accounts import access
 from accounts.models import User
+from leads.criteria.rules import Asked, fields_of, sentence
 from leads.models import CriteriaSet, Criterion, Product
-from leads.rules import Asked, fields_of, sentence
 
 
 class DraftError(Exception):

@@ -9,10 +9,10 @@ from django.utils.translation import gettext as _
 from accounts import access
 from accounts.models import User
 from leads.comparisons import holds
+from leads.criteria.rules import fields_of, sentence
 from leads.known import Known, of_lead, of_leads
 from leads.models import CriteriaSet, Criterion, CriterionAnswer, Lead, LeadEvent, LeadJudgement, Product
 from leads.models.leads import WITH_MARKETING
-from leads.rules import fields_of, sentence
 
 
 @dataclasses.dataclass(frozen=True)
