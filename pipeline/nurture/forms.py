@@ -190,7 +190,8 @@ class PreviewForm(FilterForm):
     @staticmethod
     def leads() -> LeadQuerySet:
         """Whom a template is for, the newest first."""
-        leads = Lead.objects.filter(stage=Stage.WARM).select_related("contact__company", "product", "owner")
+        known = Lead.objects.filter(stage=Stage.WARM, contact__erased_at__isnull=True)
+        leads = known.select_related("contact__company", "product", "owner")
         return leads.order_by("-registered_at", "-pk")
 
 

@@ -130,6 +130,13 @@ def test_a_preview_reads_as_the_chosen_lead_and_shows_what_was_typed_as_text(as_
     assert as_user(mia).get(f"/nurture/templates/{template.pk}/?lead=x").status_code == 400
 
 
+def test_a_preview_offers_nobody_whose_data_was_erased(as_user, mia, template):  # L9, L13
+    known, erased = a_warm_lead(mia), a_warm_lead(mia)
+    Contact.objects.filter(pk=erased.contact_id).update(erased_at=NOON)
+    form = as_user(mia).get(f"/nurture/templates/{template.pk}/").context["form"]
+    assert list(form.fields["lead"].queryset) == [known]
+
+
 def test_a_test_goes_to_oneself_through_the_outbox_and_is_no_step(as_user, mia, template, settings):  # L9
     settings.EMAIL_BACKEND = "integrations.mail.OutboxBackend"
     lead = a_warm_lead(mia)
