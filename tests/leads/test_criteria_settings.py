@@ -4,6 +4,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.access import NotAllowed
 from leads import criteria
 from leads.criteria import approval, drafts
 from leads.criteria.approval import Side
@@ -244,11 +245,11 @@ def test_sending_the_same_twice_saves_once(as_user, mia, draft):
 
 def test_the_rules_refuse_other_roles_whatever_page_calls_them(sam, dan, vera, draft):
     for person in (sam, dan, vera):
-        with pytest.raises(criteria.access.NotAllowed):
+        with pytest.raises(NotAllowed):
             drafts.start_draft(None, by=person, at=NOON)
-        with pytest.raises(criteria.access.NotAllowed):
+        with pytest.raises(NotAllowed):
             drafts.save_draft(draft, [], threshold=0, note="", revision=1, by=person, at=NOON)
-        with pytest.raises(criteria.access.NotAllowed):
+        with pytest.raises(NotAllowed):
             drafts.discard_draft(draft, by=person)
 
 

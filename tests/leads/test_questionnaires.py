@@ -191,7 +191,7 @@ def test_only_marketers_and_the_director_build(stand, dan, sam, ada):
 
 
 def test_there_are_at_most_so_many_questions(mia, monkeypatch):
-    monkeypatch.setattr(questionnaires, "MOST_QUESTIONS", 2)
+    monkeypatch.setattr("leads.questionnaires.drafts.MOST_QUESTIONS", 2)
     brief = questionnaires.create(kind="brief", name="Brief", by=mia, at=NOON)
     add(brief, mia, text_en="One")
     add(brief, mia, text_en="Two")
