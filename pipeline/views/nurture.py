@@ -19,7 +19,8 @@ from accounts import access
 from accounts.keyset import keyset_page
 from accounts.models import Organisation, User
 from accounts.saving import save_unless_taken
-from leads.models import Lead, Stage
+from leads import consents
+from leads.models import Contact, Lead, Stage
 from pipeline.models import Enrolment, MailTemplate, NurturePlan, NurtureStep, StepRun
 from pipeline.nurture import enrol, mails, plans, running, words
 from pipeline.nurture.forms import (
@@ -351,10 +352,12 @@ def leads_enter(request: HttpRequest) -> HttpResponse:
         }
         return render(request, "nurture/leads_enter.html", context, status=422 if form.errors else 200)
     plan, rows = form.cleaned_data["plan"], []
+    mailable = set(consents.may_be_mailed(Contact.objects.filter(leads__in=leads)).values_list("pk", flat=True))
     for lead in leads:
         try:
             enrol.enter(plan, lead, by=request.user, at=timezone.now())
-            rows.append({"lead": lead, "why_not": ""})
+            # By hand they may enter all the same: the plan's tasks are done, its mails are left out.
+            rows.append({"lead": lead, "why_not": "", "is_mailed": lead.contact_id in mailable})
         except TransitionError as refusal:
             rows.append({"lead": lead, "why_not": str(refusal)})
     done = sum(1 for row in rows if not row["why_not"])

@@ -161,6 +161,19 @@ def test_selected_leads_enter_and_the_page_says_why_others_do_not(as_user, dan):
     assert client.post("/leads/nurture/", {}).status_code == 302
 
 
+def test_the_page_says_who_entered_but_gets_no_mails(as_user, dan):  # L9, L13
+    plan, asks_for_mails, asks_for_none = a_nurture_plan(), a_warm_lead(dan), a_warm_lead(dan)
+    Contact.objects.filter(pk=asks_for_mails.contact_id).update(email="yes@example.com")
+    consents.give(asks_for_mails.contact, Purpose.MAILING, source="stand", by=dan, at=NOON)
+    typed = {"selected": [asks_for_mails.pk, asks_for_none.pk], "plan": plan.pk, "confirmed": "1"}
+    answer = as_user(dan).post("/leads/nurture/", typed)
+    assert {row["lead"]: row["is_mailed"] for row in answer.context["rows"]} == {
+        asks_for_mails: True,
+        asks_for_none: False,
+    }
+    assert answer.content.decode().count("they may not be mailed") == 1
+
+
 def test_a_lead_enters_from_its_page_and_is_taken_out_and_put_back(as_user, mia):  # L9
     plan, lead, client = a_nurture_plan(), a_warm_lead(mia), as_user(mia)
     panel = reverse("pipeline:lead_panel", args=[lead.pk])
