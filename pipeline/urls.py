@@ -15,7 +15,7 @@ from pipeline.views import (
     personal,
     referrals,
     review,
-    todo,
+    to_do,
 )
 
 app_name = "pipeline"
@@ -47,9 +47,9 @@ urlpatterns = [
     path("leads/<int:pk>/refer/", referrals.lead_refer, name="lead_refer"),
     path("referrals/<int:pk>/", referrals.referral_close, name="referral_close"),
     path("leads/<int:pk>/restore/", leads.lead_restore, name="lead_restore"),
-    path("leads/<int:pk>/task/", todo.task_add, name="task_add"),
-    path("tasks/<int:pk>/done/", todo.task_done, name="task_done"),
-    path("tasks/<int:pk>/reopen/", todo.task_reopen, name="task_reopen"),
+    path("leads/<int:pk>/task/", to_do.task_add, name="task_add"),
+    path("tasks/<int:pk>/done/", to_do.task_done, name="task_done"),
+    path("tasks/<int:pk>/reopen/", to_do.task_reopen, name="task_reopen"),
     path("leads/nurture/", nurture.leads_enter, name="leads_nurture"),
     path("leads/<int:pk>/nurture/", nurture.lead_enter, name="lead_nurture"),
     path("undo/<int:pk>/", leads.undo, name="undo"),

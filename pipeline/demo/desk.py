@@ -7,7 +7,7 @@ from leads.models import Lead, Stage
 from pipeline import transitions
 from pipeline.demo.company import Company
 from pipeline.models import Activity
-from pipeline.todo import finish_task, open_task
+from pipeline.to_do import finish_task, open_task
 
 HOUR, MINUTE = datetime.timedelta(hours=1), datetime.timedelta(minutes=1)
 Outcome = Activity.Outcome

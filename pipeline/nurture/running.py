@@ -25,7 +25,7 @@ from pipeline.models import Activity, Enrolment, Notification, NurtureStep, Step
 from pipeline.notify import notify
 from pipeline.nurture import mails
 from pipeline.nurture.enrol import ANSWERS, claim, due_after, end, enter_by_segment, following, last_mail, leave
-from pipeline.todo import open_task
+from pipeline.to_do import open_task
 from pipeline.transitions.rules import lock
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from accounts.models import User
 from leads import criteria
 from leads.models import CriteriaSet, Lead, LeadEvent, Stage
 from leads.models.leads import WITH_MARKETING
-from pipeline import response, todo, transitions
+from pipeline import response, to_do, transitions
 from pipeline.forms.steps import ActivityForm, BriefForm, HandOverForm, RemoveForm
 from pipeline.models import Activity, Handoff, Task
 from pipeline.transitions import MOVES, TransitionError
@@ -92,7 +92,7 @@ def lead_panel(request: HttpRequest, pk: int) -> HttpResponse:
 def _tasks_of(lead: Lead, user: User) -> list[tuple[Task, bool]]:
     """What is still to be done about the lead, each with whether `user` may tick it off."""
     tasks = Task.objects.visible_to(user).open().filter(lead=lead).select_related("assignee").order_by("due_at", "pk")
-    return [(task, todo.may_finish(task, user)) for task in tasks[:MOST_TASKS]]
+    return [(task, to_do.may_finish(task, user)) for task in tasks[:MOST_TASKS]]
 
 
 @login_required

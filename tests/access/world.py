@@ -24,7 +24,7 @@ from pipeline.defaults import create_defaults
 from pipeline.models import MailTemplate
 from pipeline.nurture.enrol import enter, take_out
 from pipeline.nurture.mails import NOBODY, token_of
-from pipeline.todo import finish_task, open_task
+from pipeline.to_do import finish_task, open_task
 from tests import factories
 from tests.factories import NOON, PASSWORD
 

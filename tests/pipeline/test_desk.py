@@ -13,7 +13,7 @@ from leads.models import CriteriaSet, Lead, Questionnaire, QuestionnaireVersion,
 from pipeline import transitions
 from pipeline.desk import Queue, call_back_times, next_lead, queue_of, ready_to_qualify, retry_at
 from pipeline.models import Activity, Task
-from pipeline.todo import open_task
+from pipeline.to_do import open_task
 from tests.factories import (
     NOON,
     CampaignFactory,

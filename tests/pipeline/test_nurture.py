@@ -22,7 +22,7 @@ from pipeline.models import Activity, Enrolment, MailTemplate, Notification, Nur
 from pipeline.nurture import mails, plans, preferences, running
 from pipeline.nurture.enrol import enter, put_back, take_out
 from pipeline.nurture.words import fill, unknown
-from pipeline.todo import finish_task
+from pipeline.to_do import finish_task
 from pipeline.transitions import TransitionError
 from tests.factories import NOON, CampaignFactory, EventFactory, ProductFactory, a_lead, days, meet_criteria, reason
 

@@ -36,7 +36,7 @@ from leads.registration import Person, register_lead
 from pipeline import personal_data, personal_words, transitions
 from pipeline.models import Activity, Enrolment, MailTemplate, Notification, NurturePlan, StepRun, Task
 from pipeline.personal_data import HOLDINGS, collect, erase
-from pipeline.todo import open_task
+from pipeline.to_do import open_task
 from tests import factories
 from tests.factories import NOON, ContactFactory, a_lead, days
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import access
 from leads.models import Lead
-from pipeline import todo
+from pipeline import to_do
 from pipeline.desk import MORNING
 from pipeline.forms.steps import TaskForm
 from pipeline.models import Task
@@ -33,7 +33,7 @@ def task_add(request: HttpRequest, pk: int) -> HttpResponse:
     form = TaskForm(request.POST if request.method == "POST" else None, initial=initial)
     if request.method == "POST" and form.is_valid():
         with explained(request, form):
-            task = todo.open_task(lead=lead, by=request.user, at=timezone.now(), **form.cleaned_data)
+            task = to_do.open_task(lead=lead, by=request.user, at=timezone.now(), **form.cleaned_data)
             messages.success(request, _("%(person)s has a task: %(task)s") % {"person": task.assignee, "task": task})
             return redirect("leads:lead_detail", lead.pk)
     return render(request, "pipeline/task_add.html", {"lead": lead, "form": form}, status=422 if form.errors else 200)
@@ -48,7 +48,7 @@ def _task(request: HttpRequest, pk: int) -> Task:
 def task_done(request: HttpRequest, pk: int) -> HttpResponse:
     task = _task(request, pk)
     with explained(request):
-        todo.finish_task(task, by=request.user, at=timezone.now())
+        to_do.finish_task(task, by=request.user, at=timezone.now())
         tags = f"undo:{reverse('pipeline:task_reopen', args=[task.pk])}"
         messages.success(request, _("Done: %(task)s") % {"task": task}, extra_tags=tags)
     return back(request, reverse("pipeline:home"))
@@ -59,6 +59,6 @@ def task_done(request: HttpRequest, pk: int) -> HttpResponse:
 def task_reopen(request: HttpRequest, pk: int) -> HttpResponse:
     task = _task(request, pk)
     with explained(request):
-        todo.reopen_task(task, by=request.user)
+        to_do.reopen_task(task, by=request.user)
         messages.success(request, _("Open again: %(task)s") % {"task": task})
     return back(request, reverse("pipeline:home"), to_referrer=True)

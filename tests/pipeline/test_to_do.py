@@ -4,7 +4,7 @@ import pytest
 
 from accounts.access import NotAllowed, NotYours
 from pipeline.models import Task
-from pipeline.todo import finish_task, open_task, reopen_task
+from pipeline.to_do import finish_task, open_task, reopen_task
 from pipeline.transitions import TransitionError
 from tests.factories import NOON, a_lead, days
 
