@@ -6,7 +6,11 @@ The fields themselves say them in English; here they are named once more, so tha
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-_ODD = {"contact identitys": _("identities in other systems"), "leads": _("Leads")}
+_ODD = {
+    "contact identitys": _("identities in other systems"),
+    "leads": _("Leads"),
+    "opportunity": _("its opportunity"),  # “opportunity” alone is counted elsewhere, in forms of its own
+}
 
 
 def in_words(name: str) -> str:
@@ -33,7 +37,7 @@ FIELDS = (
     _("points"), _("submitted by"), _("language"), _("verdict"), _("decided by"), _("decided at"), _("person"),
     _("consent texts"), _("submission"), _("question"), _("option"), _("text"), _("number"), _("yes"), _("day"),
     _("referred by"), _("outcome at"), _("demand"), _("agreement"), _("handed over by"), _("assigned how"),
-    _("first contact alert"), _("verdict alert"), _("opportunity"), _("created by"), _("done by"), _("plan"),
+    _("first contact alert"), _("verdict alert"), _("created by"), _("done by"), _("plan"),
     _("entered by"), _("next step"), _("next due at"), _("held by"), _("enrolment"), _("step"), _("done at"),
     _("result"), _("message"), _("task"), _("campaign"), _("bounced at"), _("replied at"), _("opted out at"),
     _("registered at"), _("recipient"), _("read at"), _("folded name"), _("message id"), _("dedup key"), _("sender"),

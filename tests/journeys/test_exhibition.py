@@ -13,14 +13,21 @@ from tests.journeys.conftest import PHONE
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 
+def redrawn(page):
+    """A choice draws the form anew; the next one is made in the new form."""
+    page.wait_for_load_state("networkidle")
+
+
 def add_question(page, kind, english, russian, **chosen):
     page.get_by_role("link", name="Add", exact=False).filter(has_text="question").click()
     page.get_by_label("Kind of answer").select_option(label=kind)
+    redrawn(page)
     page.get_by_label("Question in English").fill(english)
     page.get_by_label("Question in Russian").fill(russian)
     for name, label in chosen.items():
         field = page.locator(f"[name={name}]")  # the field is drawn after the choice before it
         field.select_option(label=label)
+        redrawn(page)
     page.get_by_role("button", name="Save", exact=True).last.click()
     expect(page.get_by_role("link", name=english)).to_be_visible()
 
