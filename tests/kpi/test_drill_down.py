@@ -11,6 +11,8 @@ from accounts.models import Role
 from kpi import facts
 from kpi.metrics import METRIC
 from kpi.scope import Scope
+from pipeline.defaults import create_defaults
+from tests.conftest import START
 from tests.factories import NOON, TeamFactory, UserFactory, days
 from tests.kpi.test_facts import a_busy_year
 
@@ -23,6 +25,7 @@ WITHOUT_A_LIST = {"leads_of_reach", "mqls_of_participants", "impressions>leads",
 @pytest.fixture(scope="module")
 def _year(django_db_setup, django_db_blocker) -> Iterator[SimpleNamespace]:
     with django_db_blocker.unblock(), transaction.atomic():
+        create_defaults(at=START)
         mia, dan = UserFactory(name="Mia", role=Role.MARKETER), UserFactory(name="Dan", role=Role.SDR)
         sam, sid = (UserFactory(name=name, role=Role.SALES_REP, team=TeamFactory()) for name in ("Sam", "Sid"))
         a_busy_year(mia, dan, sam, sid)
