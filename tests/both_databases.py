@@ -67,7 +67,8 @@ def main(arguments: list[str]) -> int:
 
 def pytest(label: str, arguments: list[str], env: dict[str, str]) -> int:
     print(f"\n=== The suite on {label} ===", flush=True)
-    parallel = ["-n", "logical", "--maxprocesses", "8", "--dist", "worksteal"]
+    # One more than there are processors: browsers, processes and a database server keep some of the workers waiting.
+    parallel = ["-n", str(min((os.cpu_count() or 1) + 1, 8)), "--dist", "worksteal"]
     command = [sys.executable, "-m", "pytest", *parallel, *arguments]
     started = time.monotonic()
     code = subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
