@@ -35,6 +35,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from leads.models import Answer, Option, Question, Questionnaire, Submission
+from leads.models.contacts import WAYS_TO_REACH
 
 LATEST_TEXTS = 5
 _TOO_LARGE = 10**14  # for an answer: a bar that ends there needs no end
@@ -297,8 +298,6 @@ _SHEET_PATHS = [
 ]
 _VALUES = ["text", "number", "yes", "day"]
 SHEET_ROWS = 1_000  # read at once
-# Left blank for who doesn't want to be contacted: the file may end in a mailing tool or a call list.
-_WAYS_TO_REACH = {"email", "phone", "profile_url"}
 
 
 def sheet_header(questionnaire: Questionnaire) -> list[str]:
@@ -313,7 +312,7 @@ def sheet(questionnaire: Questionnaire, submissions: models.QuerySet[Submission]
     than all the rest.
     """
     asked = wording(questionnaire)
-    ways = {key for key, question in asked.items() if question.contact_field in _WAYS_TO_REACH}
+    ways = {key for key, question in asked.items() if question.contact_field in WAYS_TO_REACH}
     keys = dict(Question.objects.filter(version__questionnaire=questionnaire).values_list("pk", "key"))
     options = {
         option.pk: str(option) for option in Option.objects.filter(question__version__questionnaire=questionnaire)

@@ -72,6 +72,10 @@ class ContactQuerySet(Searchable, models.QuerySet["Contact"]):
         return self.filter(same)
 
 
+# Left blank in files about who doesn't want to be contacted: they may end in a mailing tool or a call list.
+WAYS_TO_REACH = {"email", "phone", "phone_as_typed", "profile_url"}
+
+
 class Contact(models.Model):
     """A person. E-mail is kept lower-cased, the phone in E.164; what was typed and can't be read so stays too."""
 

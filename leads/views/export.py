@@ -16,6 +16,7 @@ from accounts import access
 from leads.forms.leads import LeadFilter
 from leads.models import Channel, Consent, Lead, Stage
 from leads.models.consents import Purpose
+from leads.models.contacts import WAYS_TO_REACH
 from leads.models.leads import FUNNEL, LeadQuerySet
 from leads.spreadsheet import csv_lines
 from leads.xlsx import CONTENT_TYPE, write_xlsx
@@ -48,8 +49,6 @@ COLUMNS = [
     ("utm_content", "utm_content"),
     *((stage.reached_field, stage.reached_field) for stage in [*FUNNEL, Stage.LOST]),
 ]
-# Left blank for who doesn't want to be contacted: the file may end in a mailing tool or a call list.
-WAYS_TO_REACH = {"email", "phone", "phone_as_typed", "profile_url"}
 
 
 @access.only_for(access.EXPORT)

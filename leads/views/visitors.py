@@ -19,6 +19,7 @@ from accounts.models import Organisation
 from leads import visitors
 from leads.forms.visitors import VisitorExportFilter, VisitorFilter, VisitorSheet
 from leads.models import Campaign, Lead, Stage
+from leads.models.contacts import WAYS_TO_REACH
 from leads.models.leads import LeadQuerySet
 from leads.registration import register_lead
 from leads.views.export import table_file
@@ -89,7 +90,6 @@ COLUMNS = [
     ("stage", "stage"),
     *((stage.reached_field, stage.reached_field) for stage in visitors.REPORTED),
 ]
-_HIDDEN = {"phone", "phone_as_typed", "email", "profile_url"}  # of who doesn't want to be contacted
 
 
 @access.only_for(access.EXPORT)
@@ -104,7 +104,7 @@ def visitor_export(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 def _rows(met: LeadQuerySet) -> Iterator[list[object]]:
     names = [name for name, _path in COLUMNS]
-    hidden, flag = [place for place, name in enumerate(names) if name in _HIDDEN], names.index("do_not_contact")
+    hidden, flag = [place for place, name in enumerate(names) if name in WAYS_TO_REACH], names.index("do_not_contact")
     paths = [path for _name, path in COLUMNS]
     for row in met.order_by(*ORDER).values_list(*paths).iterator(chunk_size=2000):
         cells = [timezone.localtime(value) if isinstance(value, datetime.datetime) else value for value in row]
