@@ -66,7 +66,7 @@ def install(folder, python, lock, keep):
         try:
             if not keep:
                 run(uv, "venv", "--quiet", "--python", sys.executable, folder)
-            run(uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python, lock)
+            run(uv, "pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode", "--python", python, lock)
             return
         except subprocess.CalledProcessError:
             # It may lack the certificates or the index that pip is set up with.

@@ -8,6 +8,7 @@ from accounts.api import TokenView
 from kpi.api import MetricsView
 from leads import api as leads_api
 from pipeline import api as pipeline_api
+from pipeline import deals_api
 
 
 class ApiReferenceView(SpectacularSwaggerSplitView):
@@ -28,7 +29,7 @@ router.register("campaigns", leads_api.CampaignViewSet, basename="campaign")
 router.register("expenses", leads_api.ExpenseViewSet, basename="expense")
 router.register("leads", pipeline_api.LeadViewSet, basename="lead")
 router.register("handoffs", pipeline_api.HandoffViewSet, basename="handoff")
-router.register("opportunities", pipeline_api.OpportunityViewSet, basename="opportunity")
+router.register("opportunities", deals_api.OpportunityViewSet, basename="opportunity")
 
 app_name = "api"
 

@@ -34,6 +34,7 @@ NOT_MARKETING = frozenset(Role) - access.MARKETING
 
 NAVIGATION = (
     Entry("pipeline:home", _("My day"), "sun", pgettext_lazy("bottom bar", "My day")),
+    Entry("pipeline:task_list", _("Tasks"), "check-circle", roles=access.HAVE_TASKS),
     Entry("leads:lead_list", _("Leads"), "user-plus", pgettext_lazy("bottom bar", "Leads")),
     Entry("pipeline:desk", _("To call"), "phone", _("To call"), roles=access.CALL_LEADS, short_roles=access.MARKETING),
     Entry(
@@ -42,7 +43,7 @@ NAVIGATION = (
         "inbox",
         pgettext_lazy("bottom bar", "Inbox"),
         short_roles=NOT_MARKETING,
-        also=("/handoffs/",),
+        also=("/handoffs/", "/returns/"),
     ),
     Entry(
         "pipeline:opportunity_board",
@@ -61,12 +62,20 @@ NAVIGATION = (
         is_apart=True,
     ),
     Entry("pipeline:nurture_plans", _("Nurture"), "sparkles"),
+    Entry("pipeline:recycling_list", _("Coming back"), "arrow-path"),
+    Entry("pipeline:content_list", _("Content"), "document-text"),
     Entry("leads:partner_list", _("Partners"), "building-storefront", also=("/demand/",)),
     Entry("leads:contact_list", _("Contacts"), "user-group", is_apart=True),
     Entry("leads:company_list", _("Companies"), "building-office-2"),
     Entry("pipeline:weekly_review", _("Weekly review"), "presentation-chart-line", is_apart=True),
     Entry("kpi:funnel", _("KPI"), "chart-bar"),
-    Entry("accounts:settings", _("Settings"), "cog-6-tooth", roles=access.EDIT_CATALOGUE | access.EDIT_ORGANISATION),
+    Entry("pipeline:quality", _("Quality"), "clipboard-document-check"),
+    Entry(
+        "accounts:settings",
+        _("Settings"),
+        "cog-6-tooth",
+        roles=access.EDIT_CATALOGUE | access.EDIT_ORGANISATION | access.EDIT_PIPELINES,
+    ),
 )
 
 

@@ -10,7 +10,9 @@ import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 # Keys that are part of an address: who has one sets a password, or sees what a visitor answered or chose.
-KEYS = re.compile(r"(/password/reset/[0-9A-Za-z]+-|/q/[-\w]+/(?:thanks|meeting)/|/mailings/(?:confirm/)?)[^/\s'\"?]+")
+KEYS = re.compile(
+    r"(/password/reset/[0-9A-Za-z]+-|/q/[-\w]+/(?:thanks|meeting)/|/mailings/(?:confirm/)?|/calendar/)[^/\s'\"?]+"
+)
 
 
 def hide_keys(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

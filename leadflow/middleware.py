@@ -1,7 +1,9 @@
 """What a page may ask of the browser, and how a form inside the drawer or the dialog ends."""
 
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseRedirectBase
 from django_htmx.middleware import HtmxDetails
@@ -26,12 +28,19 @@ class PermissionsPolicyMiddleware:
 
 
 class OverlayRedirectMiddleware:
-    """A redirect away from an overlay's own address moves the whole page, so that views redirect as always."""
+    """A redirect away from an overlay's own address moves the whole page, so that views redirect as always.
+
+    A script that names no address as its page is refused, so that views can read that address.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HtmxRequest) -> HttpResponse:
+        try:
+            urlsplit(request.htmx.current_url or "")
+        except ValueError as error:
+            raise BadRequest("HX-Current-URL") from error
         response = self.get_response(request)
         if not isinstance(response, HttpResponseRedirectBase):
             return response

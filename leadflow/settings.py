@@ -193,6 +193,8 @@ STORAGES = {
         )
     },
 }
+MEDIA_ROOT = DATA_DIR / "files"  # never served as it is: views hand files out, as attachments
+CONTENT_FILE_MB = env.int("CONTENT_FILE_MB", default=25)
 WHITENOISE_USE_FINDERS = not PRODUCTION
 
 # --- Safe by default -------------------------------------------------------------------------------------------------
@@ -263,9 +265,14 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "flag due and overdue clocks": {"task": "pipeline.tasks.sweep_clocks", "schedule": 60.0},
     "do nurture steps": {"task": "pipeline.tasks.run_nurture", "schedule": 300.0},
+    "ask lost and warm leads again": {"task": "pipeline.tasks.ask_again", "schedule": crontab(minute=10)},
+    "send daily digests": {"task": "pipeline.tasks.send_digests", "schedule": 600.0},
+    "pick conversations for review": {"task": "pipeline.tasks.pick_for_review", "schedule": crontab(minute=20)},
     "deliver the outbox": {"task": "integrations.tasks.deliver_outbox", "schedule": 30.0},
+    "follow exchange rates": {"task": "pipeline.tasks.follow_rates", "schedule": crontab(minute=10)},
     # Hourly, for nights that were missed; it works once a day.
     "apply retention rules": {"task": "pipeline.tasks.apply_retention", "schedule": crontab(minute=50)},
+    "reckon chances of winning": {"task": "pipeline.tasks.reckon_chances", "schedule": crontab(minute=20)},
     # Hourly, as only what was touched is rebuilt: figures are never older than that, and no night can be missed.
     "recompute facts": {"task": "kpi.tasks.recompute_facts", "schedule": crontab(minute=30)},
 }
@@ -298,6 +305,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SERVE_INCLUDE_SCHEMA": False,
+    # Where one set of choices stands under several names.
+    "ENUM_NAME_OVERRIDES": {
+        "SellingStageEnum": "pipeline.deals_api.SELLING_STAGES",
+        "ReturnAnswerEnum": "pipeline.models.ReturnAnswer.Answer",
+    },
 }
 
 # Who asked is logged by their account; addresses of visitors are kept nowhere.

@@ -16,8 +16,8 @@ from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language, pgettext
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
 
 from leadflow import charts
 
@@ -40,9 +40,30 @@ def icon(name: str, style: str = "micro", size: int = 16) -> SafeString:
 
 
 @register.simple_tag
+@lru_cache
+def icon_shapes(*names: str) -> SafeString:
+    """Shapes of icons that a page shows very often: put once on it, each is drawn by `icon_again` in a few letters."""
+    drawn = [heroicons._render_icon("micro", name + "", 16, {"id": f"icon-{name}"}) for name in names]
+    shapes = "".join(drawn).replace("<svg", "<symbol").replace("</svg>", "</symbol>")
+    return mark_safe(f"<svg hidden>{shapes}</svg>")  # noqa: S308  (drawn from the package's own files)
+
+
+@register.simple_tag
+@lru_cache
+def icon_again(name: str) -> SafeString:
+    """A micro icon whose shape is on the page already."""
+    return format_html('<svg class="icon" width="16" height="16" aria-hidden="true"><use href="#icon-{}"/></svg>', name)
+
+
+@register.simple_tag
 def avatar(name: object, size: str = "") -> SafeString:
     """The initials of a person or a company, as decoration beside the name."""
-    words = [word for word in str(name or "").replace("@", " ").split() if word[0].isalnum()]
+    return _avatar(str(name or ""), size)
+
+
+@lru_cache(maxsize=1024)
+def _avatar(name: str, size: str) -> SafeString:
+    words = [word for word in name.replace("@", " ").split() if word[0].isalnum()]
     initials = "".join(word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words)).upper()
     return format_html('<span class="avatar {}" aria-hidden="true">{}</span>', size, initials or "?")
 
@@ -70,6 +91,22 @@ def money(value: Decimal | int | None, currency: str = "") -> str:
         return NO_DATA
     text = number(value, 0 if Decimal(str(value)) % 1 == 0 else 2)
     return f"{text}\N{NO-BREAK SPACE}{currency}" if currency else text
+
+
+@register.simple_tag
+def both_moneys(own: Decimal | None, currency: str, other: str, amount: Decimal | None, rate: Decimal | None) -> str:
+    """A sum as it was said and as it is reckoned with: `1 000 EUR (≈ 1 087 USD at 1.087)`."""
+    if not other:
+        return money(own, currency)
+    if rate is None or own is None:
+        return money(amount, other)
+    words = {"said": money(amount, other), "own": money(own, currency), "rate": number(rate, _places(rate))}
+    return _("%(said)s (≈ %(own)s at %(rate)s)") % words
+
+
+def _places(value: Decimal) -> int:
+    """How many digits after the point say it in full."""
+    return max(0, -int(value.normalize().as_tuple().exponent))
 
 
 @register.filter
@@ -111,16 +148,22 @@ def _exact(at: datetime) -> str:
     return date_format(timezone.localtime(at), "DATETIME_FORMAT")
 
 
+@lru_cache(maxsize=4096)
+def _formatted(value: date, pattern: str, _language: str | None) -> str:
+    """A list says the same few days again and again, and saying one takes as long as drawing a cell."""
+    return date_format(value, pattern)
+
+
 @register.filter
 def day(value: date | None) -> str:
     """A day in short: `12 Nov 2026`."""
-    return date_format(value, pgettext("date format", "j M Y")) if value else ""
+    return _formatted(value, pgettext("date format", "j M Y"), get_language()) if value else ""
 
 
 @register.filter
 def day_of_year(value: date | None) -> str:
     """A day whose year goes without saying: `12 Nov`."""
-    return date_format(value, pgettext("date format", "j M")) if value else ""
+    return _formatted(value, pgettext("date format", "j M"), get_language()) if value else ""
 
 
 def _short_date(at: datetime, now: datetime) -> str:
@@ -154,10 +197,16 @@ CLOCK_ICONS = {
 
 
 @register.simple_tag
-def clock(label: str, state: str, due: datetime | None = None, done: datetime | None = None) -> SafeString | str:
+def clock(
+    label: str,
+    state: str,
+    due: datetime | None = None,
+    done: datetime | None = None,
+    until: datetime | None = None,
+) -> SafeString | str:
     """One SLA clock: icon, words and the exact time. `state` is reckoned by the pipeline, never here.
 
-    States: running, soon, overdue (still running), paused, kept (done in time), late (done too late).
+    States: running, soon, overdue (still running), paused (`until` a moment), kept (done in time), late (done too late).
     """
     if not state:
         return ""
@@ -166,15 +215,20 @@ def clock(label: str, state: str, due: datetime | None = None, done: datetime | 
         "running": _("%(span)s left"),
         "soon": _("%(span)s left"),
         "overdue": _("%(span)s overdue"),
-        "paused": _("paused"),
+        "paused": _("paused until %(day)s") if until else _("paused"),
         "kept": _("in time"),
         "late": _("%(span)s late"),
     }[state]
     if state in ("running", "soon", "overdue"):
         words %= {"span": _span((due or now) - now)}
+    elif state == "paused" and until:
+        words %= {"day": _short_date(until, now)}
     elif state == "late":
         words %= {"span": _span((done or now) - (due or done or now))}
-    exact = [text % {"at": _exact(at)} for text, at in ((_("due %(at)s"), due), (_("done %(at)s"), done)) if at]
+    said = [(_("due %(at)s"), due), (_("done %(at)s"), done)]
+    if state == "paused":
+        said.insert(0, (_("paused until %(at)s"), until))
+    exact = [text % {"at": _exact(at)} for text, at in said if at]
     return format_html(
         '<span class="clock clock-{}" title="{}">{}<span class="clock-label">{}</span> <b>{}</b>'
         '<span class="sr-only">, {}</span></span>',
@@ -185,14 +239,37 @@ def clock(label: str, state: str, due: datetime | None = None, done: datetime | 
 # --- Messages --------------------------------------------------------------------------------------------------------
 
 
+def _tagged(message: Message, name: str) -> str:
+    """The path of ours that one of a message's tags carries."""
+    for tag in (message.extra_tags or "").split():
+        if tag.startswith(f"{name}:"):
+            url = tag.removeprefix(f"{name}:")
+            return url if not urlsplit(url).netloc and url.startswith("/") else ""
+    return ""
+
+
 @register.filter
 def undo_url(message: Message) -> str:
     """The address that takes the action back: `messages.success(request, text, extra_tags=f"undo:{url}")`."""
-    for tag in (message.extra_tags or "").split():
-        if tag.startswith("undo:"):
-            url = tag.removeprefix("undo:")
-            return url if not urlsplit(url).netloc and url.startswith("/") else ""
-    return ""
+    return _tagged(message, "undo")
+
+
+@register.filter
+def note_url(message: Message) -> str:
+    """The address that adds a note to what was done: `extra_tags=f"note:{url}"`."""
+    return _tagged(message, "note")
+
+
+@register.filter
+def step_url(message: Message) -> str:
+    """The address that asks for the next step: `extra_tags=f"asks:{url}"`, or `offers:` where one is planned already."""
+    return _tagged(message, "asks") or _tagged(message, "offers")
+
+
+@register.filter
+def asks_for_step(message: Message) -> bool:
+    """True when nobody knows the next step yet."""
+    return bool(_tagged(message, "asks"))
 
 
 # --- Charts: rows are dicts, so that a view passes plain data ---------------------------------------------------------
