@@ -110,6 +110,10 @@ class Organisation(models.Model):
     def tzinfo(self) -> zoneinfo.ZoneInfo:
         return zoneinfo.ZoneInfo(self.time_zone)
 
+    def day_of(self, at: datetime.datetime) -> datetime.date:
+        """Which day it is here at that moment."""
+        return at.astimezone(self.tzinfo).date()
+
 
 class Team(models.Model):
     name = models.CharField(_("name"), max_length=100)
@@ -189,8 +193,11 @@ class User(AbstractBaseUser):
         return str(self)
 
     @property
-    def tzinfo(self) -> zoneinfo.ZoneInfo:
-        return zoneinfo.ZoneInfo(self.time_zone)
+    def tzinfo(self) -> datetime.tzinfo:
+        try:
+            return zoneinfo.ZoneInfo(self.time_zone)
+        except zoneinfo.ZoneInfoNotFoundError:  # a zone that this machine's data no longer has
+            return timezone.get_default_timezone()
 
 
 class ApiTokenManager(AuthTokenManager):

@@ -12,6 +12,10 @@ class OutboxQuerySet(models.QuerySet["OutboxMessage"]):
     def waiting(self) -> "OutboxQuerySet":
         return self.filter(sent_at__isnull=True, failed_at__isnull=True)
 
+    def take_back(self, *, at: datetime.datetime) -> int:
+        """Stop those that nobody has begun to send. Gives how many; what has left isn't among them."""
+        return self.waiting().filter(attempts=0).update(failed_at=at, last_error="Taken back before it left.")
+
     @transaction.atomic
     def claim(self, *, at: datetime.datetime, until: datetime.datetime, at_once: int) -> "OutboxMessage | None":
         """Take the message that is due longest, so that nobody else takes it before `until`.

@@ -10,7 +10,7 @@ import random
 import re
 import smtplib
 from collections.abc import Callable, Collection, Mapping
-from email.utils import parseaddr
+from email.utils import formataddr, parseaddr
 from pathlib import Path
 from uuid import UUID
 
@@ -38,26 +38,37 @@ def write(
     text: str,
     *,
     at: datetime.datetime,
+    html: str = "",
     headers: Mapping[str, str] | None = None,
     dedup_key: str | None = None,
+    sender_name: str = "",
+    leaves_at: datetime.datetime | None = None,
 ) -> OutboxMessage:
-    """Put a mail to one person into the outbox, in the caller's transaction; it leaves once that has committed.
+    """Put a mail to one person into the outbox, in the caller's transaction; it leaves once that has committed, or at
+    `leaves_at`: until then `OutboxMessage.objects.take_back` stops it.
 
-    `headers` are added to those of every mail. A second mail with the same `dedup_key` raises IntegrityError: it would
-    be sent twice.
+    `headers` are added to those of every mail, or replace them. `sender_name` stands before the organisation's address.
+    A second mail with the same `dedup_key` raises IntegrityError: it would be sent twice.
     """
     message = OutboxMessage.objects.create(
         dedup_key=dedup_key,
-        sender=settings.DEFAULT_FROM_EMAIL,
+        sender=_from(sender_name),
         recipients=[to],
         subject=one_line(subject),
         text=text,
+        html=html,
         headers={name: one_line(value) for name, value in (headers or {}).items()},
         created_at=at,
-        next_attempt_at=at,
+        next_attempt_at=leaves_at or at,
     )
     wake()
     return message
+
+
+def _from(name: str) -> str:
+    """Our address, with `name` before it where one is given."""
+    address = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
+    return formataddr((one_line(name)[:150], address)) if name and address else settings.DEFAULT_FROM_EMAIL
 
 
 def one_line(text: str) -> str:
@@ -105,9 +116,9 @@ def _send(message: OutboxMessage) -> None:
         message.sender,
         message.recipients,
         headers={
+            "Auto-Submitted": "auto-generated",
             **message.headers,
             "Message-ID": f"<{message.message_id}@{domain}>",
-            "Auto-Submitted": "auto-generated",
         },
         connection=get_connection(settings.DELIVERY_EMAIL_BACKEND),
     )

@@ -6,6 +6,7 @@ from leads.models.criteria import Approval, ApprovalRound, CriteriaSet, Criterio
 from leads.models.demand import DemandRequest, Partner, Referral, UnmetDemand
 from leads.models.erasures import ErasedMark, Erasure, RetentionRule
 from leads.models.leads import Lead, LeadEvent, Stage
+from leads.models.money import ExchangeRate
 from leads.models.questionnaires import Answer, Option, Question, Questionnaire, QuestionnaireVersion, Submission
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "DemandRequest",
     "ErasedMark",
     "Erasure",
+    "ExchangeRate",
     "Expense",
     "Lead",
     "LeadEvent",

@@ -9,6 +9,7 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from leads.models.money import in_cents
 from leads.normalise import validate_text
 
 
@@ -76,7 +77,7 @@ class Product(models.Model):
         """Cost of sales of `amount`, in the same currency; None when the share isn't known."""
         if amount is None or self.cost_share is None:
             return None
-        return (amount * self.cost_share).quantize(Decimal("0.01"))
+        return in_cents(amount * self.cost_share)
 
 
 class ReasonQuerySet(models.QuerySet["Reason"]):
@@ -102,13 +103,40 @@ class Reason(models.Model):
         LOSS = "loss", _("loss (an opportunity ends without a sale)")
         REMOVAL = "removal", _("removal (a lead is taken out)")
 
+    class Evidence(models.TextChoices):
+        """What has to be shown, beside the feedback, when a lead is refused for this reason."""
+
+        NONE = "", _("nothing more")
+        ATTEMPTS = "attempts", _("attempts on different days")
+        PERSON = "person", _("who said no")
+        PRODUCT = "product", _("which product was wanted")
+        CRITERION = "criterion", _("which criterion fails")
+
+    class Recycle(models.TextChoices):
+        """How somebody is asked again whose opportunity was lost for this reason."""
+
+        CALL = "call", _("a call")
+        OFFER = "offer", _("a special offer")
+        NEVER = "never", _("not at all")
+
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
     text = models.CharField(_("reason"), max_length=150, validators=[validate_text])
-    needs_attempts = models.BooleanField(
-        _("needs recorded attempts"),
-        default=False,
-        help_text=_("Only accepted after the agreed number of recorded attempts on different days."),
+    evidence = models.CharField(
+        _("asks for"),
+        max_length=9,
+        choices=Evidence.choices,
+        blank=True,
+        default=Evidence.NONE,
+        help_text=_("What sales has to show when it refuses a lead for this reason."),
     )
+    recycle_days = models.PositiveSmallIntegerField(
+        _("ask again after so many days"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(999)],
+        help_text=_("Empty: as agreed for all."),
+    )
+    recycle_how = models.CharField(_("ask again by"), max_length=5, choices=Recycle.choices, default=Recycle.CALL)
     is_active = models.BooleanField(_("in use"), default=True)
     position = models.PositiveSmallIntegerField(_("position"), default=0)
 

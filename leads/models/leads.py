@@ -4,7 +4,8 @@ import datetime
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -104,6 +105,27 @@ class LeadQuerySet(Searchable, models.QuerySet["Lead"]):
             contacted_at__isnull=True,
             response_due_at__lt=at,
             contact__do_not_contact=False,
+        )
+
+    def recycled(self, then: "Stage | None" = None) -> "LeadQuerySet":
+        """Leads that were lost, or warm for long, and interested again; of them those that reached `then` since.
+
+        `then` is qualified, accepted or won. What was taken back doesn't count.
+        """
+        back = self.filter(recycled_at__isnull=False)
+        if then is None:
+            return back
+        since = LeadEvent.objects.filter(lead=OuterRef("pk"), at__gte=OuterRef("recycled_at")).order_by()
+        steps = since.filter(kind=then.value, to_stage=then)
+        taken_back = since.filter(kind__in=[LeadEvent.Kind.UNDONE, LeadEvent.Kind.REOPENED], from_stage=then)
+        if then == Stage.ACCEPTED:  # going back to accepted from a later stage can be undone, too
+            taken_back = taken_back.exclude(to_stage__in=SELLING)
+
+        def number(events: models.QuerySet) -> Coalesce:
+            return Coalesce(Subquery(events.values("lead").annotate(number=Count("pk")).values("number")), 0)
+
+        return back.alias(steps_since=number(steps), taken_back_since=number(taken_back)).filter(
+            steps_since__gt=F("taken_back_since")
         )
 
     def reached_counts(self) -> dict[str, int]:
@@ -212,6 +234,8 @@ class Lead(models.Model):
     # A warm lead that came to meet the criteria: proposed as MQL; counted as nurtured once it was qualified.
     proposed_at = models.DateTimeField(null=True, blank=True, editable=False)
     nurtured_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # When a lead that was lost, or warm for long, was first interested again.
+    recycled_at = models.DateTimeField(null=True, blank=True, editable=False)
     # What was known when it was handed over, as `leads.known` says it; null: not handed over, or not recorded.
     known_at_handoff = models.JSONField(null=True, blank=True, editable=False)
     cold_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -250,9 +274,8 @@ class Lead(models.Model):
             models.Index(fields=["stage", "-registered_at", "-id"], name="lead_stage_by_date"),
             models.Index(fields=["owner", "-registered_at", "-id"], name="lead_owner_by_date"),
             models.Index(fields=["campaign", "-registered_at", "-id"], name="lead_campaign_by_date"),
-            models.Index(
-                fields=["cold_at"], name="lead_cold", condition=Q(cold_at__isnull=False, cold_flagged_at__isnull=True)
-            ),
+            # Also those that were told of: the list of cold opportunities shows them all.
+            models.Index(fields=["cold_at"], name="lead_cold", condition=Q(cold_at__isnull=False)),
             models.Index(
                 fields=["response_due_at"],
                 name="lead_untouched",
@@ -263,6 +286,7 @@ class Lead(models.Model):
             ),
             models.Index(fields=["proposed_at"], name="lead_proposed", condition=Q(proposed_at__isnull=False)),
             models.Index(fields=["-nurtured_at", "-id"], name="lead_nurtured", condition=Q(nurtured_at__isnull=False)),
+            models.Index(fields=["-recycled_at", "-id"], name="lead_recycled", condition=Q(recycled_at__isnull=False)),
             *(
                 models.Index(
                     F(stage.reached_field).desc(),
@@ -374,6 +398,23 @@ class LeadEvent(models.Model):
         ESCALATED = "escalated", _("Escalated")
         COLD = "cold", _("Went cold")
         DATA_FAULT = "data_fault", _("Fault in imported data")
+        PAUSED = "paused", _("Clocks paused")
+        RESUMED = "resumed", _("Clocks go on")
+        POOLED = "pooled", _("Back in the pool")
+        TAKEN = "taken", _("Taken from the pool")
+        RETURN_ANSWERED = "return_answered", _("Marketing answered the return")
+        DISPUTE_DECIDED = "dispute_decided", _("Dispute decided")
+        MAIL_FAILED = "mail_failed", _("E-mail didn't arrive")
+        ASKED_FOR = "asked_for", _("Client asked for it")
+        OBJECTION = "objection", _("Objection")
+        OBJECTION_ENDED = "objection_ended", _("Objection ended")
+        REOPENED = "reopened", _("Won or lost taken back")
+        REPEAT = "repeat", _("Repeat purchase")
+        RECYCLING = "recycling", _("To be asked again")
+        RECYCLED = "recycled", _("Interested again")
+        REVIEWED = "reviewed", _("Quality reviewed")
+        CONTENT_REQUESTED = "content_requested", _("Content asked for")
+        CONTENT_USED = "content_used", _("Content used")
 
     # The kinds that come with a change of stage.
     MOVING = [
@@ -396,6 +437,10 @@ class LeadEvent(models.Model):
         Kind.REMOVED,
         Kind.RESTORED,
         Kind.UNDONE,
+        Kind.REOPENED,
+        Kind.RECYCLED,
+        Kind.RETURN_ANSWERED,
+        Kind.DISPUTE_DECIDED,
     ]
 
     lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="events", db_index=False)

@@ -5,6 +5,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from integrations.models import OutboxMessage
 from leads.models import Lead
 from leads.normalise import validate_text
 
@@ -63,6 +64,8 @@ class Activity(models.Model):
         related_name="activities",
         db_index=False,
     )
+    # The mail that went out through LeadFlow, where this is one.
+    message = models.ForeignKey(OutboxMessage, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     submission_key = models.UUIDField(null=True, blank=True, unique=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -22,6 +22,8 @@ class MailTemplate(models.Model):
     subject_ru = models.CharField(_("subject in Russian"), max_length=200, blank=True, validators=[validate_text])
     body_en = models.TextField(_("text in English"), max_length=10000, blank=True, validators=[validate_text])
     body_ru = models.TextField(_("text in Russian"), max_length=10000, blank=True, validators=[validate_text])
+    # Sales' own mail to one person, such as the first one; not for mailings.
+    is_for_sales = models.BooleanField(_("for sales' e-mails"), default=False)
     is_active = models.BooleanField(_("in use"), default=True)
     updated_at = models.DateTimeField(auto_now=True)
 
