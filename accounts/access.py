@@ -22,10 +22,14 @@ REGISTER_LEADS = MARKETING | SALES | {Role.DIRECTOR}
 QUALIFY_LEADS = MARKETING | {Role.DIRECTOR}
 HAND_OVER_LEADS = MARKETING | {Role.DIRECTOR}
 CALL_LEADS = MARKETING | {Role.DIRECTOR}  # the qualification desk
+LOG_ACTIVITIES = MARKETING | SALES | {Role.DIRECTOR}
 HAVE_TASKS = MARKETING | SALES | {Role.DIRECTOR}
+LEAD_A_TEAM = {Role.SALES_MANAGER, Role.DIRECTOR}  # whose team's work is theirs to watch
 PLAN_NURTURE = {Role.MARKETER, Role.DIRECTOR}  # plans and templates of mails
+WRITE_SALES_TEMPLATES = {Role.MARKETER, Role.SALES_MANAGER, Role.DIRECTOR}  # of sales' mails to one person
 NURTURE_LEADS = MARKETING | {Role.DIRECTOR}  # who enters leads into a plan and takes them out
 REFER_LEADS = MARKETING | {Role.DIRECTOR}
+ASK_AGAIN = MARKETING | SALES | {Role.DIRECTOR}  # leads that were lost, or warm for long
 REMOVE_LEADS = MARKETING | {Role.DIRECTOR}
 EDIT_CONTACTS = MARKETING | SALES | {Role.DIRECTOR}
 FILL_IN_QUESTIONNAIRES = MARKETING | SALES | {Role.DIRECTOR}
@@ -38,14 +42,25 @@ SET_RETENTION = {Role.DIRECTOR, Role.ADMIN}
 PLAN_CAMPAIGNS = {Role.MARKETER, Role.DIRECTOR}
 RECORD_EXPENSES = {Role.MARKETER, Role.DIRECTOR}
 BUILD_QUESTIONNAIRES = {Role.MARKETER, Role.DIRECTOR}
+KEEP_CONTENT = {Role.MARKETER, Role.DIRECTOR}  # the library, and answering requests
+ASK_FOR_CONTENT = USE_CONTENT = MARKETING | SALES | {Role.DIRECTOR}
 SELL = SALES | {Role.DIRECTOR}
+EDIT_CHECKLISTS = {Role.SALES_MANAGER, Role.DIRECTOR}
+REVIEW_WORK = {Role.SALES_MANAGER, Role.DIRECTOR}  # of others; `can_review` says whose
+PICKED_FOR_REVIEW = {Role.SALES_REP}  # whose conversations are picked by chance
+ANSWER_RETURNS = MARKETING | {Role.DIRECTOR}  # what becomes of leads that sales refused
+DECIDE_DISPUTES = {Role.DIRECTOR}
 REASSIGN_HANDOFFS = {Role.SALES_MANAGER, Role.DIRECTOR}
+EDIT_ROUTING = {Role.SALES_MANAGER, Role.DIRECTOR}  # the rules, and what each of sales takes
+REASSIGN_OPPORTUNITIES = {Role.SALES_MANAGER, Role.DIRECTOR}
+EDIT_PIPELINES = {Role.SALES_MANAGER, Role.DIRECTOR}  # ways of selling: stages, days, products
 EDIT_CRITERIA = {Role.MARKETER, Role.SALES_MANAGER, Role.DIRECTOR}  # drafts, and putting them to the vote
 DECIDE_CRITERIA = {Role.DIRECTOR}
 DECIDE_AGREEMENT = {Role.DIRECTOR}
 EDIT_CATALOGUE = {Role.MARKETER, Role.DIRECTOR, Role.ADMIN}  # channels, products, reasons, partners, unmet demand
 MANAGE_USERS = {Role.ADMIN}
 EDIT_ORGANISATION = {Role.ADMIN}
+EDIT_RATES = {Role.DIRECTOR, Role.ADMIN}  # what other currencies are worth
 RECKON_FIGURES = {Role.DIRECTOR, Role.SALES_MANAGER, Role.ADMIN}
 EXPORT = MARKETING | SALES | {Role.DIRECTOR, Role.VIEWER}
 
@@ -105,6 +120,17 @@ def can_sell_for(user: User | None, rep: User) -> bool:
     if user.role == Role.DIRECTOR or user.pk == rep.pk:
         return True
     return user.role == Role.SALES_MANAGER and user.team_id is not None and user.team_id == rep.team_id
+
+
+def can_review(user: User | None, person: User) -> bool:
+    """True when `user` may judge the work of `person`: a manager their team's, the director everybody's, nobody their own."""
+    if user is None:
+        return True
+    if not may(user, REVIEW_WORK) or user.pk == person.pk:
+        return False
+    if user.role == Role.DIRECTOR:
+        return True
+    return user.team_id is not None and user.team_id == person.team_id
 
 
 # What a REST client may be given. A token also never does more than its user may.

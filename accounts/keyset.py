@@ -62,7 +62,7 @@ def keyset_page(
     field, tie = fields[0] if fields else None, _Column(queryset, key)
     if len(fields) > 1 or tie.name != "pk":
         raise ValueError(f"A keyset orders by at most one field and then by pk, not by {order}.")
-    signer = signing.Signer(salt=f"keyset {queryset.model._meta.label} {','.join(order)}")
+    signer = _signer(queryset.model, order)
     last = _read(signer, parameters.get(PARAMETER, ""))
 
     column = _Column(queryset, field) if field else tie
@@ -74,6 +74,17 @@ def keyset_page(
         return Page(rows, "", is_first=last is None)
     *value, pk = found[size - 1]
     return Page(rows, signer.sign_object([_written(value[0]) if field else None, pk]), is_first=last is None)
+
+
+def key_after(row: Model, order: tuple[str, ...]) -> str:
+    """The `after` of the page that begins behind `row`, where a first page was made otherwise than by `keyset_page`."""
+    *fields, _key = order
+    value = _written(getattr(row, fields[0].removeprefix("-"))) if fields else None
+    return _signer(type(row), order).sign_object([value, row.pk])
+
+
+def _signer(model: type[Model], order: tuple[str, ...]) -> signing.Signer:
+    return signing.Signer(salt=f"keyset {model._meta.label} {','.join(order)}")
 
 
 def _after(

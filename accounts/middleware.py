@@ -1,7 +1,5 @@
 """Each signed-in person sees pages in their own language and time zone, and no cache keeps them."""
 
-import zoneinfo
-
 from django.utils import timezone, translation
 from django.utils.cache import patch_cache_control
 
@@ -17,12 +15,8 @@ class PersonalSettingsMiddleware:
             if "Authorization" in request.headers:  # what a token opened is as personal
                 patch_cache_control(response, private=True, no_store=True)
             return response
-        try:
-            zone = user.tzinfo
-        except zoneinfo.ZoneInfoNotFoundError:  # a zone that this machine's data no longer has
-            zone = timezone.get_default_timezone()
         request.LANGUAGE_CODE = user.language
-        with translation.override(user.language), timezone.override(zone):
+        with translation.override(user.language), timezone.override(user.tzinfo):
             response = self.get_response(request)
         response.headers.setdefault("Content-Language", user.language)
         if not response.has_header("Cache-Control"):

@@ -21,7 +21,7 @@ from accounts.models import Organisation
 from kpi.models import Fact, Reckoning
 from leads.models import Campaign, Expense, Lead, LeadEvent, Stage
 from leads.models.leads import ASIDE, FUNNEL, RESPONSE_KEPT
-from pipeline.models import Handoff, Opportunity, Payment
+from pipeline.models import Handoff, Opportunity, Payment, PlannedPayment
 
 # A cohort's numerator counts what was reached within so many days. Longer than the longest sale that was ever seen
 # (427 days in the Olist funnel), and short where the agreement asks for days.
@@ -69,12 +69,13 @@ OPPORTUNITY = Source(Opportunity.objects.all, "lead__campaign", "product", "owne
 OPENED = dataclasses.replace(OPPORTUNITY, rows=Opportunity.objects.of_known_opening)
 FIRST_WON = dataclasses.replace(OPPORTUNITY, rows=Opportunity.objects.first_of_clients)
 PAYMENT = Source(
-    Payment.objects.all,
+    Payment.objects.valid,
     "opportunity__lead__campaign",
     "opportunity__product",
     "opportunity__owner",
     lead="opportunity__lead",
 )
+PLAN = dataclasses.replace(PAYMENT, rows=lambda: PlannedPayment.objects.owed().with_paid())
 EXPENSE = Source(Expense.objects.valid, "campaign")
 CAMPAIGN = Source(Campaign.objects.all, "pk")
 
@@ -139,6 +140,7 @@ MEASURES: list[Measure] = [
     *(_stage(stage) for stage in ASIDE),
     Measure("removed", REMOVED_LEAD, "removed_at"),
     Measure("nurtured", LEAD, "nurtured_at"),
+    Measure("recycled", LEAD, "recycled_at"),
     # Cohorts: counted on the day of the first stage.
     *(
         Measure(cohort_slug(start, end), LEAD, start.reached_field, reached=end.reached_field, within=within)
@@ -168,7 +170,15 @@ MEASURES: list[Measure] = [
     Measure("cost_of_sales", OPPORTUNITY, "won_at", _KNOWN_COST, sums=F("amount") - F("margin")),
     Measure("lost_deals", OPPORTUNITY, "lost_at", sums="amount"),
     Measure("new_clients", FIRST_WON, "won_at"),
+    # A lead's own deals: a repeat purchase has no road of its own from the first contact.
+    Measure("first_deals", OPPORTUNITY, "won_at", Q(repeats__isnull=True)),
+    Measure("repeat_purchases", OPPORTUNITY, "won_at", Q(repeats__isnull=False), sums="amount"),
+    Measure("timed_proposals", OPPORTUNITY, "proposal_at", Q(proposal_seconds__isnull=False)),
+    Measure("timed_contracts", OPPORTUNITY, "contract_at", Q(contract_seconds__isnull=False)),
     Measure("payments", PAYMENT, "paid_on", sums="amount"),
+    # What clients agreed to pay, on the day that it is due, and what of it is paid.
+    Measure("planned_payments", PLAN, "due_on", sums="amount"),
+    Measure("planned_paid", PLAN, "due_on", sums="paid"),
     # Spend, reach and what came of it belong to the campaign; reach counts on its first day.
     Measure("spend", EXPENSE, "spent_on", sums="amount"),
     Measure("impressions", CAMPAIGN, "starts_on", Q(impressions__isnull=False), sums="impressions"),
@@ -318,11 +328,25 @@ def touched_days(since: datetime.datetime, at: datetime.datetime) -> set[datetim
         day = F(on) if on_date else TruncDate(on, tzinfo=organisation.tzinfo)
         rows = model.objects.filter(**{f"{lead}__in": touched, f"{on}__isnull": False})
         days.update(rows.order_by().values_list(day, flat=True).distinct())
+    days.update(_days_moved_from(since, organisation))
+    # An instalment that was moved or taken away leaves its old day; the log says which.
+    planned = LeadEvent.objects.filter(kind=LeadEvent.Kind.EDITED, recorded_at__gte=since, data__has_key="due_days")
+    for data in planned.values_list("data", flat=True):
+        days.update(datetime.date.fromisoformat(day) for day in data["due_days"])
     # A new first deal of a client takes that place from a later one.
     contacts = Lead.objects.filter(pk__in=touched, won_at__isnull=False).values("contact")
     won = Opportunity.objects.won().filter(lead__contact__in=contacts)
     days.update(won.values_list(TruncDate("won_at", tzinfo=organisation.tzinfo), flat=True).distinct())
     return days
+
+
+def _days_moved_from(since: datetime.datetime, organisation: Organisation) -> Iterable[datetime.date]:
+    """Days on which clocks were due that have been moved since, by a pause or with a new rep."""
+    kinds = [LeadEvent.Kind.PAUSED, LeadEvent.Kind.RESUMED, LeadEvent.Kind.REASSIGNED, LeadEvent.Kind.TAKEN]
+    events = LeadEvent.objects.filter(recorded_at__gte=since, kind__in=kinds, data__has_key="due_before")
+    for data in events.values_list("data", flat=True):
+        for due in data["due_before"].values():
+            yield datetime.datetime.fromisoformat(due).astimezone(organisation.tzinfo).date()
 
 
 def campaigns_touched(since: datetime.datetime) -> bool:

@@ -221,6 +221,14 @@ METRICS: list[Metric] = [
         ),
     ),
     Metric(
+        "recycled",
+        _("Came back"),
+        Unit.COUNT,
+        UP,
+        count("recycled"),
+        _("Leads that were lost, or warm for long, and were interested again for the first time in the period."),
+    ),
+    Metric(
         "removed",
         _("Removed"),
         Unit.COUNT,
@@ -493,6 +501,35 @@ METRICS: list[Metric] = [
         count("new_clients"),
         _("Contacts that bought for the first time in the period."),
     ),
+    Metric(
+        "repeat_purchases",
+        _("Repeat purchases"),
+        Unit.COUNT,
+        UP,
+        count("repeat_purchases"),
+        _("Opportunities won in the period that clients opened by buying again."),
+    ),
+    *(
+        Metric(
+            slug,
+            name,
+            Unit.HOURS,
+            DOWN,
+            (),
+            _(
+                "Working hours from the client's asking to the sending, in whole minutes, of what was sent in the period. "
+                "Where nobody noted when it was asked for, it isn't measured."
+            ),
+            count(measure),
+            family=family,
+            from_rows=True,
+        )
+        for family, measure, names in [
+            ("proposal_time", "timed_proposals", (_("Proposal, median"), _("Proposal, 90 % within"))),
+            ("contract_time", "timed_contracts", (_("Contract, median"), _("Contract, 90 % within"))),
+        ]
+        for slug, name in zip((family, f"{family}_p90"), names, strict=True)
+    ),
     Metric("payments", _("Payments"), Unit.MONEY, UP, total("payments"), _("Money received in the period.")),
     Metric(
         "average_payment",
@@ -503,6 +540,18 @@ METRICS: list[Metric] = [
         _("Money received in the period divided by the number of payments."),
         count("payments"),
     ),
+    Metric(
+        "payment_plan_fulfilment",
+        _("Payment plan kept"),
+        Unit.PERCENT,
+        UP,
+        total("planned_paid"),
+        _(
+            "Of what won clients agreed to pay in the period, the part that is paid by now. "
+            "Payments fill each plan in order of its days."
+        ),
+        total("planned_payments"),
+    ),
     # --- Speed, reckoned from the deals themselves: medians don't add up
     *(
         Metric(
@@ -511,8 +560,11 @@ METRICS: list[Metric] = [
             Unit.DAYS,
             DOWN,
             (),
-            _("Days from the first contact (met, else registered) to the deal, of deals won in the period."),
-            count("deals"),
+            _(
+                "Days from the first contact (met, else registered) to the deal, of deals won in the period. "
+                "Repeat purchases aren't measured."
+            ),
+            count("first_deals"),
             family="sales_cycle",
             from_rows=True,
         )

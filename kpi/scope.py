@@ -200,10 +200,10 @@ class Scope:
         if "sales_cycle" in families:
             for group, figures in self._sales_cycles(by).items():
                 found |= {(group, slug): figure for slug, figure in figures.items()}
-        for family, (on, seconds) in _SPEEDS.items():
+        for family, (source, on, seconds) in _SPEEDS.items():
             if family not in families:
                 continue
-            for group, histogram in self._minutes(on, seconds, by).items():
+            for group, histogram in self._minutes(source, on, seconds, by).items():
                 number = Decimal(sum(histogram.values()))
                 for slug, part in ((family, Decimal("0.5")), (f"{family}_p90", Decimal("0.9"))):
                     hours = (_percentile(histogram, part) / 60).quantize(Decimal("0.0001"))
@@ -212,10 +212,10 @@ class Scope:
             found |= self._briefs_in_time(by)
         return found
 
-    def _minutes(self, on: str, seconds: str, by: str | None) -> dict[Group, dict[int, int]]:
-        """How many leads took how many whole minutes of working time, by group."""
-        rows = self.rows(LEAD, on).filter(**{f"{seconds}__isnull": False})
-        group = {"group": F(split_paths(LEAD)[by])} if by else {}
+    def _minutes(self, source: Source, on: str, seconds: str, by: str | None) -> dict[Group, dict[int, int]]:
+        """How many rows took how many whole minutes of working time, by group."""
+        rows = self.rows(source, on).filter(**{f"{seconds}__isnull": False})
+        group = {"group": F(split_paths(source)[by])} if by else {}
         rows = rows.annotate(minutes=F(seconds) / 60, **group).order_by()
         histograms: dict[Group, dict[int, int]] = {}
         for row in rows.values("minutes", *group).annotate(n=Count("*")):
@@ -251,7 +251,12 @@ class Scope:
     def _sales_cycles(self, by: str | None) -> dict[Group, dict[str, Figure]]:
         """Median, mean and 90th percentile of days from the first contact to the deal, from a histogram of days."""
         from_met = _days_from_met(self.organisation.tzinfo)
-        rows = self.rows(OPPORTUNITY, "won_at").annotate(days=from_met).filter(days__isnull=False)
+        rows = (
+            self.rows(OPPORTUNITY, "won_at")
+            .filter(repeats__isnull=True)
+            .annotate(days=from_met)
+            .filter(days__isnull=False)
+        )
         group = {"group": F(split_paths(OPPORTUNITY)[by])} if by else {}
         histograms: dict[Group, dict[int, int]] = {}
         for row in rows.annotate(**group).order_by().values("days", *group).annotate(n=Count("*")):
@@ -329,6 +334,10 @@ class Scope:
     def overdue_url(self, clock: Clock) -> str:
         """The handoffs whose clock is overdue now, whatever the period."""
         return self._address(_HANDOFFS, {"clock": clock.value, "state": "overdue"})
+
+    def paused_url(self) -> str:
+        """The handoffs whose clocks are paused now, whatever the period."""
+        return self._address(_HANDOFFS, {"state": "paused"})
 
     def params(self, **changes: object) -> str:
         """This scope as a query string, with some parts changed; None takes a part away."""
@@ -409,11 +418,12 @@ def group_names(by: str, groups: Iterable[Group]) -> dict[Group, str]:
 # --- The lists that show what was counted
 
 PERIOD = object()
-_LEADS, _HANDOFFS, _DEALS, _PAYMENTS, _EXPENSES, _CAMPAIGNS = (
+_LEADS, _HANDOFFS, _DEALS, _PAYMENTS, _PLAN, _EXPENSES, _CAMPAIGNS = (
     "leads:lead_list",
     "pipeline:handoff_list",
     "pipeline:opportunity_list",
     "pipeline:payment_list",
+    "pipeline:plan_list",
     "leads:expense_list",
     "leads:campaign_list",
 )
@@ -422,12 +432,14 @@ _FILTER_NAMES = {
     _HANDOFFS: {name: "rep" if name == "owner" else name for name in SPLITS},
     _DEALS: {name: name for name in SPLITS},
     _PAYMENTS: {name: name for name in SPLITS},
+    _PLAN: {name: name for name in SPLITS},
     _EXPENSES: {"channel": "channel", "campaign": "campaign"},
     _CAMPAIGNS: {"channel": "channel"},
 }
 _RECORDS: dict[str, tuple[str, dict[str, object]]] = {
     "leads": (_LEADS, {"reached": Stage.NEW.value, "": PERIOD}),
     "nurtured": (_LEADS, {"nurtured": PERIOD}),
+    "recycled": (_LEADS, {"recycled": PERIOD}),
     "responses": (_LEADS, {"reached": Stage.CONTACTED.value, "": PERIOD, "response": "measured"}),
     "timed_briefs": (_LEADS, {"reached": Stage.BRIEFED.value, "": PERIOD, "response": "briefed"}),
     "response_due": (_LEADS, {"response": "due", "due": PERIOD}),
@@ -451,7 +463,13 @@ _RECORDS: dict[str, tuple[str, dict[str, object]]] = {
     "new_clients": (_DEALS, {"new_clients": 1, "won": PERIOD}),
     "lost_deals": (_DEALS, {"lost": PERIOD}),
     "deals+lost_deals": (_DEALS, {"closed": PERIOD}),
+    "first_deals": (_DEALS, {"purchase": "first", "won": PERIOD}),
+    "repeat_purchases": (_DEALS, {"purchase": "repeat", "won": PERIOD}),
+    "timed_proposals": (_DEALS, {"asked": "proposal", "proposal": PERIOD}),
+    "timed_contracts": (_DEALS, {"asked": "contract", "contract": PERIOD}),
     "payments": (_PAYMENTS, {"paid": PERIOD}),
+    "planned_payments": (_PLAN, {"due": PERIOD}),
+    "planned_paid": (_PLAN, {"due": PERIOD}),
     "spend": (_EXPENSES, {"": PERIOD}),
     "impressions": (_CAMPAIGNS, {"reach": "impressions", "starts": PERIOD}),
     "visits": (_CAMPAIGNS, {"reach": "visits", "starts": PERIOD}),
@@ -472,10 +490,12 @@ def _records(measure: str) -> tuple[str, dict[str, object]]:
 
 # --- How long things took
 
-# Family of metrics: the column of the moment, and that of the seconds of working time that it took.
+# Family of metrics: whose rows, the column of the moment, and that of the seconds of working time that it took.
 _SPEEDS = {
-    "first_response_time": ("contacted_at", "response_seconds"),
-    "brief_time": ("briefed_at", "brief_seconds"),
+    "first_response_time": (LEAD, "contacted_at", "response_seconds"),
+    "brief_time": (LEAD, "briefed_at", "brief_seconds"),
+    "proposal_time": (OPPORTUNITY, "proposal_at", "proposal_seconds"),
+    "contract_time": (OPPORTUNITY, "contract_at", "contract_seconds"),
 }
 
 

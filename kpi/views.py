@@ -40,7 +40,7 @@ FUNNEL_SECTIONS = [
         gettext_lazy("Conversion"),
         ["reach_to_lead", "participant_to_mql", "mql_to_opportunity", "brief_rate", "lead_quality", "lead_to_won"],
     ),
-    (gettext_lazy("Warm leads"), ["warm", "nurtured"]),
+    (gettext_lazy("Warm leads"), ["warm", "nurtured", "recycled"]),
     (
         gettext_lazy("Cost and return"),
         [
@@ -104,6 +104,7 @@ TRENDS = [
     "leads",
     "qualified",
     "nurtured",
+    "recycled",
     "handed_over",
     "accepted",
     "lead_quality",
@@ -442,6 +443,8 @@ def sla(request: HttpRequest) -> HttpResponse:
         "metrics": metrics,
         "rows": rows,
         "total": _sla_row(scope, _("All"), scope.figures(metrics)[None], every),
+        "paused": scope.handoffs().paused(timezone.now()).count(),
+        "paused_url": scope.paused_url(),
         "by": by,
         "splits": [
             {"name": name, "url": f"?{scope.params(by=split)}", "is_on": by == split}

@@ -73,26 +73,30 @@ CONSENT_TEXTS = [
 ]
 
 # kind, text, needs recorded attempts
+# Kind, words, and what a refusal for it has to show.
 REASONS = [
-    ("rejection", _("Unreachable"), True),
-    ("rejection", _("No need that we solve"), False),
-    ("rejection", _("No budget"), False),
-    ("rejection", _("Not a decision-maker"), False),
-    ("rejection", _("Wrong contact data"), False),
-    ("rejection", _("Already in contact with sales"), False),
-    ("rejection", _("Asks for what we don't sell"), False),
-    ("loss", _("Price"), False),
-    ("loss", _("Assortment"), False),
-    ("loss", _("Terms"), False),
-    ("loss", _("Chose a competitor"), False),
-    ("loss", _("Postponed"), False),
-    ("loss", _("No answer any more"), False),
-    ("removal", _("Registered by mistake"), False),
-    ("removal", _("Duplicate"), False),
-    ("removal", _("Competitor or job seeker"), False),
-    ("removal", _("Asked to be removed"), False),
+    ("rejection", _("Unreachable"), "attempts"),
+    ("rejection", _("No need that we solve"), "criterion"),
+    ("rejection", _("No budget"), "criterion"),
+    ("rejection", _("Not a decision-maker"), "person"),
+    ("rejection", _("Wrong contact data"), ""),
+    ("rejection", _("Already in contact with sales"), ""),
+    ("rejection", _("Asks for what we don't sell"), "product"),
+    ("loss", _("Price"), ""),
+    ("loss", _("Assortment"), ""),
+    ("loss", _("Terms"), ""),
+    ("loss", _("Chose a competitor"), ""),
+    ("loss", _("Postponed"), ""),
+    ("loss", _("No answer any more"), ""),
+    ("removal", _("Registered by mistake"), ""),
+    ("removal", _("Duplicate"), ""),
+    ("removal", _("Competitor or job seeker"), ""),
+    ("removal", _("Asked to be removed"), ""),
 ]
 
+
+# Whoever was lost on price may like an offer; all others are called.
+HOW_TO_ASK_AGAIN = {"Price": Reason.Recycle.OFFER}
 
 _Kind = Question.Kind
 ROLES = [
@@ -175,8 +179,14 @@ def create_defaults(*, at: datetime.datetime) -> None:
         Channel.objects.bulk_create(Channel(name=n, audience=a, is_event=e) for n, a, e in CHANNELS)
     if not Reason.objects.exists():
         Reason.objects.bulk_create(
-            Reason(kind=kind, text=text, needs_attempts=attempts, position=position)
-            for position, (kind, text, attempts) in enumerate(REASONS)
+            Reason(
+                kind=kind,
+                text=text,
+                evidence=evidence,
+                position=position,
+                recycle_how=HOW_TO_ASK_AGAIN.get(text, Reason.Recycle.CALL),
+            )
+            for position, (kind, text, evidence) in enumerate(REASONS)
         )
     if not ConsentText.objects.exists():
         ConsentText.objects.bulk_create(

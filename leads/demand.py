@@ -40,6 +40,13 @@ def note_request(lead: Lead, name: str, *, by: User | None, at: datetime.datetim
     return asked
 
 
+def take_back_request(lead: Lead, *, by: User | None, at: datetime.datetime) -> None:
+    """Forget what `lead` asked for by a step of `by` at `at` that is undone. A name nobody else asks for goes with it."""
+    for asked in DemandRequest.objects.filter(lead=lead, by=by, at=at):
+        asked.delete()
+        UnmetDemand.objects.filter(pk=asked.demand_id, requests__isnull=True, answer="").delete()
+
+
 @transaction.atomic
 def decide(demand: UnmetDemand, *, name: str, answer: str, by: User | None, at: datetime.datetime) -> UnmetDemand:
     """Keep what was decided about it, and its name. A name that another one has puts the two together.

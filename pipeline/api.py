@@ -1,10 +1,10 @@
 """Leads, handoffs and opportunities for REST clients: every step goes through the same transitions as on the pages."""
 
-from typing import Any
+import datetime
 
 import django_filters
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -13,23 +13,61 @@ from rest_framework.response import Response
 from accounts.models import User
 from leads import criteria
 from leads.api import MomentFilter, SearchFilter
+from leads.api_fields import ManyFilter, text
 from leads.models import Campaign, Channel, Criterion, CriterionAnswer, Lead, Product, Reason, Stage
-from leads.models.leads import SELLING
-from leads.normalise import validate_text
 from leads.registration import Person, register_lead
 from pipeline import transitions
-from pipeline.models import Activity, Handoff, Opportunity, Payment
-
-
-def text(max_length: int, **options) -> serializers.CharField:
-    return serializers.CharField(
-        max_length=max_length, required=False, allow_blank=True, default="", validators=[validate_text], **options
-    )
+from pipeline.deals_api import OpportunitySerializer
+from pipeline.models import Activity, ClockPause, Handoff, ReturnAnswer, ReturnFeedback
+from pipeline.refusals import refusable
 
 
 def person(**options) -> serializers.SlugRelatedField:
     """Somebody of the organisation, named by e-mail address."""
     return serializers.SlugRelatedField(slug_field="email", queryset=User.objects.active(), **options)
+
+
+class PauseSerializer(serializers.ModelSerializer):
+    paused_by = serializers.EmailField(source="paused_by.email", default=None, read_only=True)
+
+    class Meta:
+        model = ClockPause
+        fields = ["until", "reason", "started_at", "ended_at", "paused_by"]
+        read_only_fields = ["started_at", "ended_at"]
+
+
+class FeedbackSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = ReturnFeedback
+        fields = ["kind", "field"]
+        extra_kwargs = {
+            "field": {"help_text": "criterion:<key>, answer.<question's key>, or a fact such as company.employees."}
+        }
+
+
+class ReturnAnswerSerializer(serializers.ModelSerializer):
+    """What marketing answered to a refusal, and what the director decided where it was disputed."""
+
+    answered_by = serializers.EmailField(source="answered_by.email", default=None)
+    decided_by = serializers.EmailField(source="decided_by.email", default=None)
+    afterwards_by = serializers.EmailField(source="afterwards_by.email", default=None)
+
+    class Meta:
+        model = ReturnAnswer
+        fields = [
+            "answer",
+            "note",
+            "answered_at",
+            "answered_by",
+            "decision",
+            "decision_note",
+            "decided_at",
+            "decided_by",
+            "afterwards",
+            "afterwards_at",
+            "afterwards_by",
+        ]
+        read_only_fields = fields
 
 
 class HandoffSerializer(serializers.ModelSerializer):
@@ -39,6 +77,13 @@ class HandoffSerializer(serializers.ModelSerializer):
         source="lead.contact.do_not_contact", help_text="Then don't call or write."
     )
     reason = serializers.CharField(source="reason.text", default=None)
+    paused_until = serializers.SerializerMethodField(help_text="Set while the clocks stand still.")
+    pooled_at = serializers.SerializerMethodField(help_text="Set while anybody of sales may take the lead.")
+    pauses = PauseSerializer(many=True, read_only=True)
+    failed_criterion = serializers.CharField(source="failed_criterion.key", default=None)
+    feedback = FeedbackSerializer(many=True, read_only=True)
+    answer = serializers.SerializerMethodField(help_text="Marketing's answer to the refusal.")
+    why_assigned = serializers.CharField(source="why_them", help_text="Why this rep, in words; empty where not known.")
 
     class Meta:
         model = Handoff
@@ -47,11 +92,16 @@ class HandoffSerializer(serializers.ModelSerializer):
             "lead",
             "do_not_contact",
             "assigned_to",
+            "assigned_how",
+            "why_assigned",
             "note",
             "handed_over_at",
             "first_contact_due_at",
             "first_contact_at",
             "verdict_due_at",
+            "paused_until",
+            "pooled_at",
+            "pauses",
             "verdict",
             "decided_at",
             "decided_by",
@@ -59,39 +109,27 @@ class HandoffSerializer(serializers.ModelSerializer):
             "missing",
             "not_asked",
             "misread",
+            "feedback",
+            "who_said_no",
+            "wanted_product",
+            "wanted_text",
+            "failed_criterion",
+            "criteria_doubt",
+            "answer",
             "updated_at",
         ]
         read_only_fields = fields
 
+    @extend_schema_field(ReturnAnswerSerializer(allow_null=True))
+    def get_answer(self, handoff: Handoff) -> dict | None:
+        answer = getattr(handoff, "answer", None)
+        return ReturnAnswerSerializer(answer).data if answer else None
 
-class OpportunitySerializer(serializers.ModelSerializer):
-    owner = serializers.EmailField(source="owner.email", read_only=True)
-    lost_reason = serializers.CharField(source="lost_reason.text", default=None, read_only=True)
+    def get_paused_until(self, handoff: Handoff) -> datetime.datetime | None:
+        return handoff.paused_until if handoff.is_paused(timezone.now()) else None
 
-    class Meta:
-        model = Opportunity
-        fields = [
-            "id",
-            "lead",
-            "owner",
-            "stage",
-            "product",
-            "amount",
-            "margin",
-            "expected_close_on",
-            "next_step",
-            "next_step_on",
-            "opened_at",
-            "demo_at",
-            "proposal_at",
-            "contract_at",
-            "won_at",
-            "lost_at",
-            "lost_reason",
-            "lost_note",
-            "updated_at",
-        ]
-        read_only_fields = fields
+    def get_pooled_at(self, handoff: Handoff) -> datetime.datetime | None:
+        return handoff.pooled_at if handoff.is_in_pool else None
 
 
 # --- Leads -----------------------------------------------------------------------------------------------------------
@@ -125,6 +163,7 @@ class LeadSerializer(serializers.ModelSerializer):
             "source_details",
             *(stage.reached_field for stage in Stage),
             "last_contact_at",
+            "recycled_at",
             "created_at",
             "updated_at",
         ]
@@ -182,14 +221,6 @@ class ActivitySerializer(serializers.ModelSerializer):
 
 class RemovalSerializer(serializers.Serializer):
     reason = serializers.PrimaryKeyRelatedField(queryset=Reason.objects.offered(Reason.Kind.REMOVAL))
-
-
-class ManyFilter(django_filters.MultipleChoiceFilter):
-    """Any of several values of a column of the row itself."""
-
-    def __init__(self, *, choices: Any) -> None:
-        # No join repeats a row here, and DISTINCT would sort the whole table before its first page.
-        super().__init__(choices=choices, distinct=False)
 
 
 class LeadFilter(django_filters.FilterSet):
@@ -295,6 +326,33 @@ class RejectionSerializer(serializers.Serializer):
     missing = text(2000)
     not_asked = text(2000)
     misread = text(2000)
+    feedback = FeedbackSerializer(many=True, required=False)
+    who_said_no = text(200, help_text="For a reason that asks for it.")
+    wanted_product = serializers.PrimaryKeyRelatedField(
+        queryset=Product.objects.filter(is_active=True), required=False, allow_null=True
+    )
+    wanted_text = text(150, help_text="What was wanted and isn't sold; it counts among unmet demand.")
+    failed_criterion = serializers.SlugField(
+        max_length=50, required=False, default="", help_text="Key of a criterion that the lead was judged by."
+    )
+    criteria_doubt = text(2000, help_text="Why the criteria are wrong, where the lead meets every one.")
+
+
+class ReturnAnsweringSerializer(serializers.Serializer):
+    answer = serializers.ChoiceField(ReturnAnswer.Answer.choices)
+    note = text(2000, help_text="Needed for a dispute.")
+    removal = serializers.PrimaryKeyRelatedField(
+        queryset=Reason.objects.offered(Reason.Kind.REMOVAL),
+        required=False,
+        allow_null=True,
+        help_text="Who agrees may remove the lead in the same breath.",
+    )
+
+
+class DecisionSerializer(serializers.Serializer):
+    decision = serializers.ChoiceField(ReturnAnswer.Decision.choices)
+    note = text(2000, help_text="Why; both sides read it.")
+    to = person(required=False, allow_null=True, help_text="Who takes it again; empty means the same rep.")
 
 
 class ReassignmentSerializer(serializers.Serializer):
@@ -320,7 +378,11 @@ class HandoffViewSet(viewsets.ReadOnlyModelViewSet):
 
     def get_queryset(self):
         handoffs = Handoff.objects.visible_to(self.request.user)
-        return handoffs.select_related("lead__contact", "assigned_to", "decided_by", "reason")
+        handoffs = handoffs.select_related(
+            "lead__contact", "assigned_to", "decided_by", "reason", "failed_criterion",
+            "answer__answered_by", "answer__decided_by", "answer__afterwards_by",
+        )  # fmt: skip
+        return handoffs.prefetch_related("pauses__paused_by", "feedback")
 
     @extend_schema(request=None, responses={201: OpportunitySerializer})
     @action(detail=True, methods=["post"])
@@ -334,8 +396,36 @@ class HandoffViewSet(viewsets.ReadOnlyModelViewSet):
         handoff = self.get_object()
         checked = RejectionSerializer(data=request.data)
         checked.is_valid(raise_exception=True)
-        transitions.reject(handoff, by=request.user, at=timezone.now(), **checked.validated_data)
+        said = {**checked.validated_data}
+        said["feedback"] = [(row["kind"], row["field"]) for row in said.get("feedback", [])]
+        key, said["failed_criterion"] = said["failed_criterion"], None
+        if key:
+            criteria_by_key = {criterion.key: criterion for criterion in refusable(handoff).criteria}
+            if key not in criteria_by_key:
+                raise serializers.ValidationError({"failed_criterion": ["The lead wasn't judged by this criterion."]})
+            said["failed_criterion"] = criteria_by_key[key]
+        transitions.reject(handoff, by=request.user, at=timezone.now(), **said)
         return Response(HandoffSerializer(self.get_queryset().get(pk=handoff.pk)).data)
+
+    @extend_schema(request=ReturnAnsweringSerializer, responses=HandoffSerializer)
+    @action(detail=True, methods=["post"], url_path="answer-return")
+    def answer_return(self, request: Request, pk: str) -> Response:
+        """Marketing's answer to a refusal. Who comes second gets 409 with who answered what, and when."""
+        handoff = self.get_object()
+        checked = ReturnAnsweringSerializer(data=request.data)
+        checked.is_valid(raise_exception=True)
+        transitions.answer_return(handoff, by=request.user, at=timezone.now(), **checked.validated_data)
+        return Response(HandoffSerializer(self.get_queryset().get(pk=handoff.pk)).data)
+
+    @extend_schema(request=DecisionSerializer, responses=HandoffSerializer)
+    @action(detail=True, methods=["post"], url_path="decide-dispute")
+    def decide_dispute(self, request: Request, pk: str) -> Response:
+        """The director's decision; a refusal that doesn't stand is answered by the new handoff."""
+        handoff = self.get_object()
+        checked = DecisionSerializer(data=request.data)
+        checked.is_valid(raise_exception=True)
+        again = transitions.decide_dispute(handoff, by=request.user, at=timezone.now(), **checked.validated_data)
+        return Response(HandoffSerializer(self.get_queryset().get(pk=(again or handoff).pk)).data)
 
     @extend_schema(request=ReassignmentSerializer, responses=HandoffSerializer)
     @action(detail=True, methods=["post"])
@@ -346,93 +436,28 @@ class HandoffViewSet(viewsets.ReadOnlyModelViewSet):
         transitions.reassign(handoff, checked.validated_data["to"], by=request.user, at=timezone.now())
         return Response(HandoffSerializer(self.get_queryset().get(pk=handoff.pk)).data)
 
-
-# --- Opportunities ---------------------------------------------------------------------------------------------------
-
-
-class MoveSerializer(serializers.Serializer):
-    stage = serializers.ChoiceField([(stage.value, stage.label) for stage in SELLING])
-
-
-class WinSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Opportunity
-        fields = ["amount", "margin"]
-        extra_kwargs = {"amount": {"required": True, "allow_null": False}}
-
-
-class LossSerializer(serializers.Serializer):
-    reason = serializers.PrimaryKeyRelatedField(queryset=Reason.objects.offered(Reason.Kind.LOSS))
-    note = text(2000)
-
-
-class PaymentSerializer(serializers.ModelSerializer):
-    submission_key = serializers.UUIDField(
-        required=False, allow_null=True, help_text="Chosen by you: the same key never records a second payment."
-    )
-
-    class Meta:
-        model = Payment
-        fields = ["id", "paid_on", "amount", "note", "submission_key", "recorded_at"]
-        read_only_fields = ["recorded_at"]
-
-
-class OpportunityFilter(django_filters.FilterSet):
-    stage = ManyFilter(choices=Opportunity._meta.get_field("stage").choices)
-    owner = django_filters.CharFilter(field_name="owner__email")
-    updated_since = MomentFilter(field_name="updated_at", lookup_expr="gte")
-
-    class Meta:
-        model = Opportunity
-        fields = ["lead", "product"]
-
-
-class OpportunityViewSet(viewsets.ReadOnlyModelViewSet):
-    scope = "opportunities"
-    serializer_class = OpportunitySerializer
-    filterset_class = OpportunityFilter
-
-    def get_queryset(self):
-        return Opportunity.objects.visible_to(self.request.user).select_related("owner", "lost_reason")
-
-    def _checked(self, serializer_class: type[serializers.BaseSerializer]) -> dict:
-        serializer = serializer_class(data=self.request.data)
-        serializer.is_valid(raise_exception=True)
-        return serializer.validated_data
-
-    def _answer(self, opportunity: Opportunity) -> Response:
-        return Response(OpportunitySerializer(self.get_queryset().get(pk=opportunity.pk)).data)
-
-    @extend_schema(request=MoveSerializer, responses=OpportunitySerializer)
+    @extend_schema(request=PauseSerializer, responses=HandoffSerializer)
     @action(detail=True, methods=["post"])
-    def move(self, request: Request, pk: str) -> Response:
-        opportunity = self.get_object()
-        to = Stage(self._checked(MoveSerializer)["stage"])
-        transitions.move_opportunity(opportunity, to, by=request.user, at=timezone.now())
-        return self._answer(opportunity)
+    def pause(self, request: Request, pk: str) -> Response:
+        """Let the clocks stand still until a moment; what remains of them now remains then."""
+        handoff = self.get_object()
+        checked = PauseSerializer(data=request.data)
+        checked.is_valid(raise_exception=True)
+        transitions.pause(handoff, by=request.user, at=timezone.now(), **checked.validated_data)
+        return Response(HandoffSerializer(self.get_queryset().get(pk=handoff.pk)).data)
 
-    @extend_schema(request=WinSerializer, responses=OpportunitySerializer)
+    @extend_schema(request=None, responses=HandoffSerializer)
     @action(detail=True, methods=["post"])
-    def win(self, request: Request, pk: str) -> Response:
-        opportunity = self.get_object()
-        transitions.win(opportunity, by=request.user, at=timezone.now(), **self._checked(WinSerializer))
-        return self._answer(opportunity)
+    def resume(self, request: Request, pk: str) -> Response:
+        """End a pause before its time."""
+        handoff = self.get_object()
+        transitions.resume(handoff, by=request.user, at=timezone.now())
+        return Response(HandoffSerializer(self.get_queryset().get(pk=handoff.pk)).data)
 
-    @extend_schema(request=LossSerializer, responses=OpportunitySerializer)
+    @extend_schema(request=None, responses=HandoffSerializer)
     @action(detail=True, methods=["post"])
-    def lose(self, request: Request, pk: str) -> Response:
-        opportunity = self.get_object()
-        transitions.lose(opportunity, by=request.user, at=timezone.now(), **self._checked(LossSerializer))
-        return self._answer(opportunity)
-
-    @extend_schema(methods=["get"], responses=PaymentSerializer(many=True))
-    @extend_schema(methods=["post"], request=PaymentSerializer, responses={201: PaymentSerializer})
-    @action(detail=True, methods=["get", "post"], filter_backends=[], pagination_class=None)
-    def payments(self, request: Request, pk: str) -> Response:
-        opportunity = self.get_object()
-        if request.method == "GET":
-            return Response(PaymentSerializer(opportunity.payments.all(), many=True).data)
-        payment = transitions.record_payment(
-            opportunity, by=request.user, at=timezone.now(), **self._checked(PaymentSerializer)
-        )
-        return Response(PaymentSerializer(payment).data, status=status.HTTP_201_CREATED)
+    def take(self, request: Request, pk: str) -> Response:
+        """Take a cold lead from the pool. Of two at once one has it, the other gets 409 with who and when."""
+        handoff = self.get_object()
+        transitions.take(handoff, by=request.user, at=timezone.now())
+        return Response(HandoffSerializer(self.get_queryset().get(pk=handoff.pk)).data)

@@ -1,24 +1,24 @@
-"""The qualification desk: who to call next, and when to try again."""
+"""Who to call next, and when to try again: the qualification desk, and the calls that sales agreed on."""
 
 import dataclasses
 import datetime
 from collections.abc import Collection, Iterable
 
 from django.db import models
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext
 
-from accounts.models import Organisation
+from accounts.models import Organisation, User
 from leads.criteria import judge_known
 from leads.known import of_leads
 from leads.models import Lead, Stage
-from leads.models.leads import WITH_MARKETING, LeadQuerySet
+from leads.models.leads import SELLING, WITH_MARKETING, WITH_SALES, LeadQuerySet
 from leads.questionnaires import sets_in_force
-from pipeline.models import Activity
+from pipeline.models import Activity, Handoff, Opportunity
 from pipeline.sla import after_working_hours, is_office_time, is_working_day, office_hours
 
 # For so long after a call its lead is somebody's: the next caller is shown who and when, and is sent to other leads.
@@ -136,6 +136,23 @@ def attempts(leads: Iterable[Lead]) -> dict[int, int]:
     """How often somebody tried in vain to reach each of these leads. One query."""
     missed = Activity.objects.filter(lead__in=list(leads)).exclude(outcome__in=Activity.CONTACT_OUTCOMES)
     return dict(missed.order_by().values_list("lead").annotate(n=Count("pk")))
+
+
+def last_activities(lead_ids: Iterable[int]) -> dict[int, Activity]:
+    """What was last recorded about each of these leads, by the lead's id. One query."""
+    newest = Activity.objects.filter(lead=OuterRef("lead")).order_by("-at", "-pk").values("pk")[:1]
+    found = Activity.objects.filter(lead__in=list(lead_ids), pk=Subquery(newest)).select_related("by")
+    return {activity.lead_id: activity for activity in found}
+
+
+def agreed_with_sales(leads: LeadQuerySet, seller: User, until: datetime.datetime) -> LeadQuerySet:
+    """Those of `leads` whom `seller` has agreed to call before `until`: handed over to them, or in their selling. What
+    marketing had agreed on when it handed the lead over is kept, too. The earliest first.
+    """
+    handed_over = Handoff.objects.pending().filter(lead=OuterRef("pk"), assigned_to=seller)
+    selling = Opportunity.objects.filter(lead=OuterRef("pk"), owner=seller, stage__in=SELLING)
+    agreed = leads.filter(stage__in=WITH_SALES, next_attempt_at__lt=until, contact__do_not_contact=False)
+    return agreed.filter(Exists(handed_over) | Exists(selling)).order_by("next_attempt_at", "pk")
 
 
 # --- When to try again -----------------------------------------------------------------------------------------------

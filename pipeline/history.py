@@ -206,7 +206,7 @@ class _Batch:
                 outcomes.append(past.outcome)
         leads = self._known_leads()
         self._drop_those_without_lead(leads)
-        self._find_references()
+        self._find_references(leads.values())
         contacts = self._contacts([past for past in self.pasts if self._lead_key(past) not in leads])
         self._drop_the_erased(leads, contacts)
         deals, pending = self._known_deals(), self._pending_handoffs(leads.values())
@@ -263,7 +263,7 @@ class _Batch:
 
     # --- What rows name ---
 
-    def _find_references(self) -> None:
+    def _find_references(self, leads: Iterable[Lead]) -> None:
         zone = self.mapping.dates.zone
         people: dict[str, tuple[Role, str]] = {}
         days: dict[tuple[str, str], datetime.date] = {}
@@ -279,6 +279,8 @@ class _Batch:
                 days[named] = min(days.get(named, day), day)
         self.people: dict[str, User] = references.people(people, system=self.mapping.system)
         self.campaigns: dict[tuple[str, str], Campaign] = references.campaigns(days)
+        campaigns = {campaign.pk for campaign in self.campaigns.values()} | {lead.campaign_id for lead in leads}
+        self.channels = dict(Campaign.objects.filter(pk__in=campaigns).values_list("pk", "channel"))
         self.products: dict[str, Product] = references.products(
             {past.values["product"] for past in self.pasts if "product" in past.values}
         )
@@ -452,14 +454,23 @@ class _Batch:
         handed_over_at = past.reached.get(Stage.HANDED_OVER)
         if Stage.HANDED_OVER in added and handed_over_at is not None:
             agreement = next((a for a in self.agreements if a.in_force_at <= handed_over_at), self.agreements[-1])
+            due = {
+                clock: agreement.due_at(
+                    clock,
+                    handed_over_at,
+                    channel=self.channels[lead.campaign_id],
+                    organisation=self.organisation,
+                )
+                for clock in Clock
+            }
             handoff = Handoff(
                 lead=lead,
                 agreement=agreement,
                 assigned_to=self.people[past.values["sales_owner"]],
                 assigned_how="import",
                 handed_over_at=handed_over_at,
-                first_contact_due_at=agreement.due_at(Clock.FIRST_CONTACT, handed_over_at, self.organisation),
-                verdict_due_at=agreement.due_at(Clock.VERDICT, handed_over_at, self.organisation),
+                first_contact_due_at=due[Clock.FIRST_CONTACT],
+                verdict_due_at=due[Clock.VERDICT],
             )
             self.handoffs.append(handoff)
         elif handoff is not None:
@@ -472,6 +483,8 @@ class _Batch:
         if returned_at and (accepted_at is None or returned_at <= accepted_at):
             handoff.verdict, handoff.decided_at = Handoff.Verdict.REJECTED, returned_at
             handoff.reason = self._reason(past, Stage.RETURNED)
+            # A lead that has moved on since needs no answer any more.
+            handoff.return_closed_at = None if lead.stage == Stage.RETURNED else returned_at
         elif accepted_at:
             handoff.verdict, handoff.decided_at = Handoff.Verdict.ACCEPTED, accepted_at
         if handoff.is_pending:
@@ -533,7 +546,7 @@ class _Batch:
         LeadEvent.objects.bulk_create(self.events)
         Handoff.objects.bulk_create(self.handoffs)
         Handoff.objects.bulk_update(
-            self.decided, ["first_contact_at", "verdict", "decided_at", "reason"], batch_size=200
+            self.decided, ["first_contact_at", "verdict", "decided_at", "reason", "return_closed_at"], batch_size=200
         )
         Opportunity.objects.bulk_create(self.new_deals)
         Opportunity.objects.bulk_update(

@@ -47,7 +47,28 @@ from leads.models import (
 from leads.models.leads import SELLING
 from leads.normalise import fold, normalise_email, normalise_phone, phone_digits
 from pipeline import erasure_log, personal_words
-from pipeline.models import Activity, Enrolment, Handoff, Notification, Opportunity, Payment, StepRun, Task
+from pipeline.models import (
+    Activity,
+    ClockPause,
+    ContentRequest,
+    ContentUse,
+    Enrolment,
+    Handoff,
+    Notification,
+    Objection,
+    Opportunity,
+    OpportunityLine,
+    Payment,
+    PlannedPayment,
+    QualityReview,
+    Recycling,
+    ReturnAnswer,
+    ReturnFeedback,
+    ReviewProposal,
+    ReviewScore,
+    StepRun,
+    Task,
+)
 
 ERASED_TEXT = "—"  # where something was known: a rule that asks only whether it is known answers as before
 BATCH = 500
@@ -82,10 +103,11 @@ def _blank(*names: str) -> dict[str, Any]:
 
 # What an event may go on saying: of the process, never of the person. Everything else in its data is erased.
 _EVENT_FACTS = {
-    "activity", "activity_id", "after", "amount", "before", "cause", "clock", "criteria_version", "demand", "due_at",
-    "handoff", "how", "key", "kept", "outcome", "paid_on", "partner", "plan", "points", "purpose", "questionnaire",
+    "activity", "activity_id", "after", "amount", "before", "cause", "clock", "criteria_version", "demand", "due_at", "due_days",
+    "handoff", "how", "key", "kept", "opportunity", "outcome", "paid_on", "partner", "plan", "points", "purpose", "questionnaire",
     "reason", "record", "rep", "result", "step", "submission", "submission_key", "system", "task", "text_version",
-    "told", "undone", "value", "verdict", "via", "what", "when", *Stage.values,
+    "told", "undone", "until", "value", "verdict", "via", "what", "when",
+    "answer", "criterion", "decision", "feedback", "wanted_product", *Stage.values,
 }  # fmt: skip
 
 
@@ -156,17 +178,29 @@ HOLDINGS = (
     Holding(
         Handoff,
         "lead__contact",
-        erased=_blank("note", "missing", "not_asked", "misread"),
-        kept=frozenset({"assigned_how"}),
+        erased=_blank("note", "missing", "not_asked", "misread", "who_said_no", "wanted_text", "criteria_doubt"),
+        kept=frozenset({"assigned_how", "routing"}),  # of the rules and of reps, not of the person
     ),
+    Holding(ClockPause, "handoff__lead__contact", erased={"reason": ERASED_TEXT}),
+    Holding(ReturnFeedback, "handoff__lead__contact", kept=frozenset({"field"})),
+    Holding(ReturnAnswer, "handoff__lead__contact", erased=_blank("note", "decision_note")),
     Holding(
         Opportunity,
         "lead__contact",
         erased=_blank("next_step", "lost_note", "external_id"),
-        kept=frozenset({"source_system"}),
+        kept=frozenset({"source_system", "currency"}),
     ),
-    Holding(Payment, "opportunity__lead__contact", erased=_blank("note")),
+    Holding(OpportunityLine, "opportunity__lead__contact", erased={"text": ERASED_TEXT}),
+    Holding(Objection, "opportunity__lead__contact", erased=_blank("text", "end_note")),
+    Holding(PlannedPayment, "opportunity__lead__contact", erased=_blank("note")),
+    Holding(Payment, "opportunity__lead__contact", erased=_blank("note", "void_reason"), kept=frozenset({"currency"})),
     Holding(Task, "lead__contact", erased={"title": ERASED_TEXT, "note": ""}),
+    Holding(Recycling, "lead__contact", erased=_blank("result_note")),
+    Holding(QualityReview, "activity__lead__contact", erased=_blank("note")),
+    Holding(ReviewScore, "review__activity__lead__contact", kept=frozenset({"text"})),
+    Holding(ReviewProposal, "activity__lead__contact", erased=_blank("skipped_because")),
+    Holding(ContentRequest, "lead__contact", erased={"title": ERASED_TEXT, **_blank("note", "answer")}),
+    Holding(ContentUse, "lead__contact"),
     Holding(Enrolment, "lead__contact"),
     Holding(StepRun, "enrolment__lead__contact"),
     Holding(Notification, "lead__contact", cleaned={"data": _without_person}),

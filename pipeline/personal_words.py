@@ -22,7 +22,9 @@ def in_words(name: str) -> str:
 TABLES = (
     _("contacts"), _("consents"), _("lead events"), _("criterion answers"),
     _("lead judgements"), _("submissions"), _("answers"), _("referrals"), _("demand requests"), _("handoffs"),
-    _("payments"), _("tasks"), _("enrolments"), _("step runs"), _("notifications"),
+    _("payments"), _("clock pauses"), _("return feedbacks"), _("return answers"), _("opportunity lines"), _("objections"),
+    _("planned payments"), _("recyclings"), _("quality reviews"), _("review scores"), _("review proposals"),
+    _("content requests"), _("content uses"), _("tasks"), _("enrolments"), _("step runs"), _("notifications"),
 )  # fmt: skip
 FIELDS = (
     _("phone as typed"), _("version"), _("created at"), _("updated at"), _("contact"), _("recorded by"),
@@ -42,5 +44,11 @@ FIELDS = (
     _("result"), _("message"), _("task"), _("campaign"), _("bounced at"), _("replied at"), _("opted out at"),
     _("registered at"), _("recipient"), _("read at"), _("folded name"), _("message id"), _("dedup key"), _("sender"),
     _("recipients"), _("subject"), _("headers"), _("next attempt at"), _("leased until"), _("attempts"), _("sent at"),
-    _("failed at"), _("last error"),
+    _("failed at"), _("last error"), _("recycled at"), _("routing"), _("handoff"), _("started at"), _("ended at"),
+    _("paused by"), _("first contact due before"), _("verdict due before"), _("field"), _("answered at"),
+    _("raised at"), _("raised by"), _("ended by"), _("told at"), _("because"), _("opened at"), _("closed at"),
+    _("closed by"), _("most points"), _("reviewed at"), _("reviewed by"), _("review"), _("item"), _("week"),
+    _("skipped because"), _("requested at"), _("requested by"), _("used at"), _("used by"), _("is shown"),
+    _("return closed at"), _("afterwards at"), _("afterwards by"), _("in digest"), _("mailed at"), _("position"), _("repeats"),
+    _("demo seconds"), _("proposal seconds"), _("contract seconds"), _("voided by"), _("activity"),
 )  # fmt: skip

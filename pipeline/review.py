@@ -97,6 +97,7 @@ class Overdue:
     clocks: list[tuple[str | Promise, int, str]]
     reps: list[tuple[User, list[dict]]]
     not_named: int
+    paused: int | None  # how many stand still now; None for a week that is over
 
 
 LEADS, HANDOFFS, DEALS = "leads:lead_list", "pipeline:handoff_list", "pipeline:opportunity_list"
@@ -239,6 +240,7 @@ class Review:
             ],
             reps=sorted(by_rep.items(), key=lambda item: (-len(item[1]), str(item[0]))),
             not_named=max(0, counts["all"] - MOST_NAMED),
+            paused=self.handoffs.paused(self.at).count() if is_now else None,
         )
 
     def movement(self) -> list[dict]:
@@ -267,7 +269,9 @@ class Review:
     def _worth(self, moves: LeadEventQuerySet) -> dict[str, Decimal]:
         """Amounts of the opportunities that came to and went from each selling stage, each counted once."""
         deals = moves.filter(Q(to_stage__in=[*SELLING, Stage.WON, Stage.LOST]) | Q(from_stage__in=SELLING))
-        moved = deals.filter(lead__opportunities__amount__isnull=False).order_by().distinct()
+        # A repeat purchase moves by itself: its lead's steps aren't its own.
+        own = Q(lead__opportunities__amount__isnull=False, lead__opportunities__repeats__isnull=True)
+        moved = deals.filter(own).order_by().distinct()
         columns = ("from_stage", "to_stage", "lead__opportunities", "lead__opportunities__amount")
         counted: set[tuple[str, int]] = set()
         worth: dict[str, Decimal] = {}

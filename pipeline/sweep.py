@@ -7,6 +7,7 @@ that. So a sweep may be killed, run twice at once or come days late; each person
 
 import datetime
 from collections.abc import Iterable
+from typing import Any
 
 from django.db import transaction
 
@@ -14,24 +15,30 @@ from accounts import access
 from accounts.models import Organisation, Role, User
 from leads.models import Lead, LeadEvent
 from leads.models.leads import SELLING, UNCONTACTED
-from pipeline import response
+from pipeline import response, to_do
 from pipeline.approvals import ask_batch, end_batch
-from pipeline.models import Agreement, Handoff, Notification, Opportunity
+from pipeline.models import Absence, Agreement, Handoff, Notification, Opportunity, PlannedPayment, Task
 from pipeline.notify import notify
 from pipeline.sla import Clock
+from pipeline.transitions.clocks import note_end
 
 BATCH = 100  # rows in one transaction: what a kill loses, and how long a row is locked
 Alert = Handoff.Alert
+# Of what went overdue longer ago, nobody is told any more: it came with older records.
+NOTICED_WITHIN = datetime.timedelta(days=60)
 
 
 def sweep(at: datetime.datetime) -> dict[str, int]:
     """Tell everybody concerned what has come due by `at`, once; returns how many rows were dealt with, by kind."""
     told = {}
+    told["pauses"] = _in_batches(_ended_pauses_batch, at)
     for clock in Clock:
         told[str(clock)] = _in_batches(_alert_batch, clock, at)
     told["cold"] = _in_batches(_cold_batch, at)
     _in_batches(_give_deadlines, at)
     told["untouched"] = _in_batches(_untouched_batch, at)
+    told["tasks"] = _in_batches(_task_batch, at)
+    told["payments"] = _in_batches(_payment_batch, at)
     told["asked"] = _in_batches(ask_batch, at)
     told["voted"] = _in_batches(end_batch, at)
     return told
@@ -54,7 +61,7 @@ def _alert_batch(clock: Clock, at: datetime.datetime) -> int:
         .select_for_update(skip_locked=True, of=("lead", "self"))
         .order_by("pk")[:BATCH]
     )
-    bosses = _Bosses(claimed)
+    bosses = _Bosses([handoff.assigned_to for handoff in claimed], at)
     for handoff in claimed:
         before = Alert(getattr(handoff, f"{clock}_alert"))
         level = handoff.alert_level(clock, at)
@@ -82,6 +89,7 @@ def _tell(
         recipients = bosses.managers_of(rep)
     else:
         recipients = [rep]
+    recipients = bosses.with_deputies(recipients)
     due_at = getattr(handoff, f"{clock}_due_at").isoformat()
     facts = {"clock": str(clock), "due_at": due_at, "rep": str(rep)}
     LeadEvent.objects.record(
@@ -91,8 +99,31 @@ def _tell(
 
 
 @transaction.atomic
+def _ended_pauses_batch(at: datetime.datetime) -> int:
+    """Claim up to `BATCH` handoffs whose pause is over, and tell their rep that the clocks go on."""
+    claimed = list(
+        Handoff.objects.pending()
+        .filter(paused_until__lte=at)
+        .select_related("lead__contact__company", "assigned_to")
+        .select_for_update(skip_locked=True, of=("lead", "self"))
+        .order_by("pk")[:BATCH]
+    )
+    bosses = _Bosses([handoff.assigned_to for handoff in claimed], at)
+    for handoff in claimed:
+        note_end(handoff, handoff.lead)
+        clock = Clock.VERDICT if handoff.first_contact_at else Clock.FIRST_CONTACT
+        due_at = getattr(handoff, f"{clock}_due_at").isoformat()
+        recipients = bosses.with_deputies([handoff.assigned_to])
+        notify(Notification.Kind.PAUSE_ENDED, recipients, handoff.lead, at=at, clock=str(clock), due_at=due_at)
+    return len(claimed)
+
+
+@transaction.atomic
 def _cold_batch(at: datetime.datetime) -> int:
-    """Claim up to `BATCH` leads that nobody contacted for longer than agreed, and tell their rep."""
+    """Claim up to `BATCH` leads that nobody contacted for longer than agreed, and tell their rep.
+
+    Where the agreement says so, one that still waits for its verdict goes back to the pool, and the manager hears, too.
+    """
     claimed = list(
         Lead.objects.cold(at)
         .filter(cold_flagged_at__isnull=True)
@@ -101,10 +132,22 @@ def _cold_batch(at: datetime.datetime) -> int:
         .order_by("pk")[:BATCH]
     )
     reps = _reps_of(claimed)
+    bosses = _Bosses(reps.values(), at)
+    # Whoever changes a handoff holds its lead first, so nobody can come in between.
+    pooled = Handoff.objects.pending().filter(lead__in=claimed, agreement__cold_to_pool=True, pooled_at__isnull=True)
+    to_pool = dict(pooled.values_list("lead", "pk"))
+    Handoff.objects.filter(pk__in=to_pool.values()).update(pooled_at=at, updated_at=at)
     Lead.objects.filter(pk__in=[lead.pk for lead in claimed]).update(cold_flagged_at=at)
     for lead in claimed:
         LeadEvent.objects.record(lead, LeadEvent.Kind.COLD, by=None, at=at, rep=str(reps.get(lead.pk, "")))
-        notify(Notification.Kind.COLD, [reps.get(lead.pk)], lead, at=at)
+        if lead.pk not in to_pool:
+            notify(Notification.Kind.COLD, [reps.get(lead.pk)], lead, at=at)
+            continue
+        rep = reps[lead.pk]
+        recipients = bosses.with_deputies([rep, *bosses.managers_of(rep)])
+        told = [str(user) for user in recipients]
+        LeadEvent.objects.record(lead, LeadEvent.Kind.POOLED, by=None, at=at, rep=str(rep), told=told)
+        notify(Notification.Kind.POOLED, recipients, lead, at=at, rep=str(rep))
     return len(claimed)
 
 
@@ -155,6 +198,40 @@ def _untouched_batch(at: datetime.datetime) -> int:
     return len(claimed)
 
 
+@transaction.atomic
+def _task_batch(at: datetime.datetime) -> int:
+    """Claim up to `BATCH` tasks that have come due, and tell who has them."""
+    claimed = list(
+        Task.objects.to_tell(at)
+        .select_related("assignee", "lead__contact__company")
+        .select_for_update(skip_locked=True, of=("self",))
+        .order_by("due_at", "pk")[:BATCH]
+    )
+    Task.objects.filter(pk__in=[task.pk for task in claimed]).update(told_at=at)
+    bosses = _Bosses([task.assignee for task in claimed], at)
+    for task in claimed:
+        to_do.tell(Notification.Kind.TASK_DUE, task, to=bosses.with_deputies([task.assignee]), at=at)
+    return len(claimed)
+
+
+@transaction.atomic
+def _payment_batch(at: datetime.datetime) -> int:
+    """Claim up to `BATCH` instalments that went overdue, and tell the owner of each opportunity, once."""
+    zone = Organisation.current().tzinfo
+    today = at.astimezone(zone).date()
+    overdue = PlannedPayment.objects.overdue(today).filter(due_on__gt=today - NOTICED_WITHIN, told_at__isnull=True)
+    claimed: list[Any] = list(
+        overdue.for_list().select_for_update(skip_locked=True, of=("self",)).order_by("pk")[:BATCH]
+    )
+    PlannedPayment.objects.filter(pk__in=[planned.pk for planned in claimed]).update(told_at=at)
+    for planned in claimed:
+        deal = planned.opportunity
+        due_at = datetime.datetime.combine(planned.due_on, datetime.time(), zone).isoformat()
+        left = planned.amount - planned.paid
+        notify(Notification.Kind.PAYMENT_OVERDUE, [deal.owner], deal.lead, at=at, amount=str(left), due_at=due_at)
+    return len(claimed)
+
+
 def _reps_of(leads: Iterable[Lead]) -> dict[int, User]:
     """Who in sales has each lead: the rep of its pending handoff, or the owner of its open opportunity."""
     reps = {}
@@ -166,13 +243,22 @@ def _reps_of(leads: Iterable[Lead]) -> dict[int, User]:
 
 
 class _Bosses:
-    """The managers and directors of one batch, fetched once. Who has no manager is their directors' concern."""
+    """The managers and directors of one batch, and who stands in for whom, fetched once.
 
-    def __init__(self, handoffs: list[Handoff]) -> None:
+    Who has no manager is their directors' concern.
+    """
+
+    def __init__(self, reps: Iterable[User], at: datetime.datetime) -> None:
         self.directors: list[User] = []
         self._managers: dict[int, list[User]] = {}
-        if not handoffs:
+        self._deputies: dict[int, list[User]] = {}
+        if not list(reps):
             return
+        today = at.astimezone(Organisation.current().tzinfo).date()
+        away = Absence.objects.filter(starts_on__lte=today, ends_on__gte=today, deputy__is_active=True)
+        for absence in away.select_related("deputy").order_by("pk"):
+            assert absence.deputy is not None
+            self._deputies.setdefault(absence.user_id, []).append(absence.deputy)
         for user in User.objects.active().filter(role__in=[Role.SALES_MANAGER, Role.DIRECTOR]):
             if user.role == Role.DIRECTOR:
                 self.directors.append(user)
@@ -182,3 +268,8 @@ class _Bosses:
     def managers_of(self, rep: User) -> list[User]:
         others = [manager for manager in self._managers.get(rep.team_id or 0, []) if manager.pk != rep.pk]
         return others or self.directors
+
+    def with_deputies(self, people: Iterable[User]) -> list[User]:
+        """These people, and for each who is away today the deputy, too."""
+        told = {user.pk: user for person in people for user in [person, *self._deputies.get(person.pk, [])]}
+        return list(told.values())

@@ -9,10 +9,12 @@ from django.utils import timezone
 from accounts import limits
 from accounts.models import Organisation
 from integrations.models import JobRun
-from pipeline import retention
+from leads.models import ExchangeRate
+from pipeline import chances, digest, quality, recycling, retention, sales_mail
 from pipeline.nurture import running
 from pipeline.replay import replay
 from pipeline.sweep import sweep
+from pipeline.transitions import editing
 
 
 @shared_task
@@ -29,8 +31,44 @@ def sweep_clocks() -> None:
 
 @shared_task
 def run_nurture() -> None:
-    """Each five minutes: do the nurture steps that are due, and note what came of earlier ones."""
-    running.run(timezone.now())
+    """Each five minutes: do the nurture steps that are due, and note what came of earlier ones and of sales' mails."""
+    now = timezone.now()
+    running.run(now)
+    sales_mail.note_failures(now)
+
+
+@shared_task
+def ask_again() -> None:
+    """Each hour: note who is to be asked again and when, and give the tasks whose day has come."""
+    recycling.run(timezone.now())
+
+
+@shared_task
+def reckon_chances() -> None:
+    """Each hour, for nights that were missed: once a day, count how often opportunities of each stage are won."""
+    chances.reckon_nightly(timezone.now())
+
+
+@shared_task
+def send_digests() -> None:
+    """Each ten minutes: the daily digests of those for whom it is eight in the morning, or was while nothing ran."""
+    digest.send_digests(timezone.now())
+
+
+@shared_task
+def follow_rates() -> None:
+    """Each hour: bring open opportunities in other currencies to the rate of the day. Where it is followed, nothing happens."""
+    at = timezone.now()
+    today = at.astimezone(Organisation.current().tzinfo).date()
+    for currency in ExchangeRate.objects.currencies():
+        if rate := ExchangeRate.objects.in_force(currency, today):
+            editing.follow_rates(currency, rate.rate, at)
+
+
+@shared_task
+def pick_for_review() -> None:
+    """Each hour, for weeks that were missed: pick last week's conversations for review. Once picked, nothing more comes."""
+    quality.propose(timezone.now())
 
 
 NIGHT_BEGINS = 1  # o'clock, in the organisation's time zone

@@ -34,7 +34,7 @@ def steps_of(plan: NurturePlan) -> "QuerySet[NurtureStep]":
 
 def due_after(start: datetime.datetime, step: NurtureStep, organisation: Organisation) -> datetime.datetime:
     """When `step` is due after what happened at `start`: so many days later, at the same time of the office's day."""
-    return sla.due_at(start, step.wait_days, working_days=False, organisation=organisation)
+    return sla.due_at(start, step.wait_days, day_kind=sla.DayKind.CALENDAR, organisation=organisation)
 
 
 def following(enrolment: Enrolment, step: NurtureStep) -> NurtureStep | None:

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -15,7 +16,7 @@ from accounts.models import User
 from leads.forms import seen
 from leads.forms.filters import FilterForm
 from leads.models import Campaign, Channel, Lead, Product, Stage
-from leads.models.leads import LeadQuerySet
+from leads.models.leads import WITH_SALES, LeadQuerySet
 from pipeline.models import MailTemplate, NurturePlan, NurtureStep
 from pipeline.nurture import words
 from pipeline.nurture.plans import RESULTS
@@ -54,11 +55,20 @@ class MailTemplateForm(SeenForm):
             "body_ru": forms.Textarea(attrs={"rows": 12, "lang": "ru"}),
         }
 
+    def __init__(self, *args: Any, is_for_sales: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.instance.pk:
+            self.instance.is_for_sales = is_for_sales
+
+    @property
+    def placeholders(self) -> dict[str, str | Promise]:
+        return words.FOR_SALES if self.instance.is_for_sales else words.PLACEHOLDERS
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         texts = {name: cleaned.get(name) or "" for name in ("subject_en", "body_en", "subject_ru", "body_ru")}
         for name, text in texts.items():
-            if wrong := words.unknown(text):
+            if wrong := words.unknown(text, self.placeholders):
                 self.add_error(name, _refusal(wrong))
         for language in ("en", "ru"):
             subject, body = texts[f"subject_{language}"], texts[f"body_{language}"]
@@ -137,7 +147,7 @@ class NurtureStepForm(seen.SeenForm):
                 self.fields[name].required = True
         if "template" in self.fields:
             kept = Q(pk=self.instance.template_id)
-            self.fields["template"].queryset = MailTemplate.objects.filter(Q(is_active=True) | kept)
+            self.fields["template"].queryset = MailTemplate.objects.filter(Q(is_active=True, is_for_sales=False) | kept)
             self.fields["template"].empty_label = _("Choose…")
         if "campaign" in self.fields:
             coming = Q(starts_on__gt=timezone.localdate()) | Q(pk=self.instance.campaign_id)
@@ -184,15 +194,33 @@ class PreviewForm(FilterForm):
         also = Q(pk=int(asked)) if asked.isascii() and asked.isdigit() and len(asked) < 19 else Q()
         shown = Q(pk__in=list(warm.values_list("pk", flat=True)))
         self.fields["lead"].queryset = Lead.objects.filter(shown | also if also else shown).select_related(
-            "contact__company", "product", "owner"
+            "contact__company", "product", "owner", "campaign"
         )
 
     @staticmethod
     def leads() -> LeadQuerySet:
         """Whom a template is for, the newest first."""
-        known = Lead.objects.filter(stage=Stage.WARM, contact__erased_at__isnull=True)
-        leads = known.select_related("contact__company", "product", "owner")
-        return leads.order_by("-registered_at", "-pk")
+        return _to_show([Stage.WARM])
+
+
+class SalesPreviewForm(PreviewForm):
+    @staticmethod
+    def leads() -> LeadQuerySet:
+        return _to_show(WITH_SALES)
+
+
+def _to_show(stages: list[Stage]) -> LeadQuerySet:
+    known = Lead.objects.filter(stage__in=stages, contact__erased_at__isnull=True)
+    leads = known.select_related("contact__company", "product", "owner", "campaign")
+    return leads.order_by("-registered_at", "-pk")
+
+
+class TemplateFilter(FilterForm):
+    kind = forms.ChoiceField(choices=[("", _("For nurture plans")), ("sales", _("For sales' e-mails"))], required=False)
+
+    @property
+    def is_for_sales(self) -> bool:
+        return self.cleaned_data["kind"] == "sales"
 
 
 class EnrolmentFilter(FilterForm):

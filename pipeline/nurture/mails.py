@@ -134,7 +134,7 @@ def _values(lead: Lead, occasion: Occasion, organisation: Organisation, sender: 
     name = one_line(contact.name) if _is_name(contact.name) else ""
     stand_in = pgettext("in place of an unknown name", "colleague")
     values = {
-        "first_name": name.split(" ")[0] or stand_in,
+        "first_name": first_name_of(contact) or stand_in,
         "name": name or stand_in,
         "company": str(contact.company or _("your company")),
         "product": str(lead.product or _("our products")),
@@ -147,6 +147,11 @@ def _values(lead: Lead, occasion: Occasion, organisation: Organisation, sender: 
         "offer_until": date_format(occasion.offer_until, A_DAY) if occasion.offer_until else _("further notice"),
     }
     return {key: one_line(value)[:LONGEST_VALUE] for key, value in values.items()}
+
+
+def first_name_of(contact: Contact) -> str:
+    """How a mail addresses them; nothing where what we have doesn't read as a name."""
+    return one_line(contact.name).split(" ")[0] if _is_name(contact.name) else ""
 
 
 def _is_name(text: str) -> bool:

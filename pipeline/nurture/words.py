@@ -5,7 +5,7 @@ with isn't looked at again. Any other brace is refused when the template is save
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -27,6 +27,15 @@ PLACEHOLDERS: dict[str, str | Promise] = {
     "offer": _("the offer of the step"),
     "offer_until": _("last day of the offer"),
 }
+# What sales' own mail to one person can fill in.
+FOR_SALES: dict[str, str | Promise] = {
+    **{name: PLACEHOLDERS[name] for name in ("first_name", "name", "company", "product")},
+    "meeting_time": _("when they prefer to meet"),
+    "campaign": _("where we met them"),
+    "sender": _("your name"),
+    "sender_email": _("your e-mail"),
+    "organisation": PLACEHOLDERS["organisation"],
+}
 # What only one kind of step can fill in.
 OF_KIND = {
     Kind.INVITATION: {"event", "event_date", "event_place"},
@@ -40,9 +49,9 @@ def used(*texts: str) -> set[str]:
     return {name for text in texts for name in _NAMED.findall(text) if name in PLACEHOLDERS}
 
 
-def unknown(text: str) -> list[str]:
-    """What stands in braces and is no placeholder, single braces included; empty when all is well."""
-    left = _NAMED.sub(lambda found: found[0] if found[1] not in PLACEHOLDERS else "", text)
+def unknown(text: str, known: Collection[str] = PLACEHOLDERS) -> list[str]:
+    """What stands in braces and is none of the `known` placeholders, single braces included; empty when all is well."""
+    left = _NAMED.sub(lambda found: found[0] if found[1] not in known else "", text)
     return list(dict.fromkeys(re.findall(r"\{[^{}\n]{0,40}\}?|\}", left)))
 
 
@@ -50,6 +59,11 @@ def not_of(kind: str, texts: Iterable[str]) -> list[str]:
     """Placeholders of `texts` that a step of `kind` can't fill in."""
     others = {name for each, names in OF_KIND.items() if each != kind for name in names}
     return sorted(used(*texts) & others)
+
+
+def left_open(text: str) -> list[str]:
+    """What still looks like a placeholder in a text that is to be sent as it is."""
+    return list(dict.fromkeys(found[0] for found in _NAMED.finditer(text)))
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts import access
+from accounts.access import NotYours
 from accounts.models import User
 from leads.erasures import require_present
 from leads.models import Lead, LeadEvent, Stage
@@ -21,6 +22,7 @@ from pipeline.transitions.rules import (
     require,
     require_seller,
     restart_cold_clock,
+    still_there,
 )
 
 LATEST_ATTEMPT = datetime.timedelta(days=366)
@@ -42,8 +44,8 @@ def log_activity(
 
     By sales' side it counts for the pending handoff, by marketing's for a new lead. An unanswered call is an attempt,
     not a contact. Of who doesn't want to be contacted only what they did is taken. `next_attempt_at` is when to try
-    again, as was agreed with the client or planned; what was planned before is over by this attempt. A repeated
-    `submission_key` returns the activity recorded before.
+    again, as was agreed with the client or planned; what was planned before is over by this attempt, but not by a mail.
+    A repeated `submission_key` returns the activity recorded before.
     """
     if next_attempt_at is not None and not at < next_attempt_at <= at + LATEST_ATTEMPT:
         raise TransitionError(_("Please plan the next attempt for a moment to come, within a year."))
@@ -91,17 +93,20 @@ def log_activity(
         activity_id=activity.pk,
         planned=lead.next_attempt_at.isoformat() if lead.next_attempt_at else None,
     )
-    lead.next_attempt_at = next_attempt_at
+    if next_attempt_at is not None or kind != Activity.Kind.EMAIL:
+        lead.next_attempt_at = next_attempt_at
     if next_attempt_at is not None:
         LeadEvent.objects.record(lead, Kind.ATTEMPT_PLANNED, by=by, at=at, when=next_attempt_at.isoformat())
     if activity.is_contact:
         if lead.last_contact_at is None or lead.last_contact_at < at:
             lead.last_contact_at = at
         if lead.stage in WITH_SALES:
-            restart_cold_clock(lead, handoff.agreement if handoff else Agreement.objects.in_force(at), at)
-        if handoff and handoff.first_contact_at is None:
-            handoff.first_contact_at = at
-            handoff.save(update_fields=["first_contact_at", "updated_at"])
+            agreement = handoff.agreement if handoff else Agreement.objects.in_force(at)
+            restart_cold_clock(lead, agreement, handoff.cold_from(at) if handoff else at)
+        if handoff and (handoff.first_contact_at is None or handoff.is_in_pool):
+            handoff.first_contact_at = handoff.first_contact_at or at
+            handoff.pooled_at = None
+            handoff.save(update_fields=["first_contact_at", "pooled_at", "updated_at"])
         if lead.stage == Stage.HANDED_OVER:
             move(lead, Stage.IN_WORK, Kind.IN_WORK, by=by, at=at)
         elif lead.stage == Stage.NEW:
@@ -114,3 +119,26 @@ def log_activity(
             LeadEvent.objects.record(lead, Kind.CONTACTED, by=by, at=at, from_stage=lead.stage, to_stage=lead.stage)
     lead.save()
     return activity
+
+
+@transaction.atomic
+def note_activity(activity: Activity, note: str, *, by: User | None, at: datetime.datetime) -> None:
+    """Write down what was said, after the activity was recorded. Only who recorded it does; the timeline keeps each text.
+
+    Raises NotYours, and TransitionError where the activity was undone meanwhile.
+    """
+    lead = lock(activity.lead)
+    require(by, access.LOG_ACTIVITIES, _("Your role reads leads and contacts, but doesn't change them."))
+    require_present(lead.contact)
+    found = Activity.objects.select_for_update(of=("self",)).filter(pk=activity.pk).first()
+    found = still_there(found, lead)
+    if by is not None and found.by_id != by.pk:
+        raise NotYours(_("Only who recorded it can add to it."))
+    note = note.strip()
+    if note == found.note:
+        return
+    found.note = note
+    found.save(update_fields=["note"])
+    if note:
+        LeadEvent.objects.record(lead, Kind.NOTE, by=by, at=at, note=note, activity_id=found.pk)
+    Lead.objects.filter(pk=lead.pk).update(updated_at=at)

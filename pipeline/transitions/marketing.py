@@ -14,7 +14,7 @@ from accounts.models import User
 from leads import criteria
 from leads.answering import NotNow, submit
 from leads.erasures import require_present
-from leads.known import of_lead
+from leads.known import Known, of_lead, of_leads
 from leads.models import (
     ConsentText,
     CriteriaSet,
@@ -26,21 +26,23 @@ from leads.models import (
     Stage,
     Submission,
 )
-from pipeline import response
-from pipeline.assignment import next_rep
+from pipeline import response, routing
 from pipeline.models import Agreement, Handoff, Notification, StepRun
 from pipeline.notify import notify
 from pipeline.sla import Clock
+from pipeline.transitions.answers import answer_by_step
 from pipeline.transitions.rules import (
     MOVES,
     REMOVABLE,
     Kind,
     TransitionError,
     lock,
+    lock_all,
     move,
     named,
     require,
     require_reason,
+    require_way,
     restart_cold_clock,
     who_and_when,
 )
@@ -165,30 +167,87 @@ def keep_warm(lead: Lead, *, by: User | None, at: datetime.datetime) -> None:
 
 @transaction.atomic
 def hand_over(lead: Lead, *, by: User | None, at: datetime.datetime, to: User | None = None, note: str = "") -> Handoff:
-    """Pass an MQL to sales and start both clocks. Without `to`, the rep who has waited longest gets it."""
+    """Pass an MQL to sales and start both clocks. Without `to`, the routing rules say who gets it."""
     require(by, access.HAND_OVER_LEADS, _("Only marketing hands leads over."))
     lead = lock(lead)
-    how = "chosen" if to else "round_robin"
-    rep = to or next_rep()
+    require_way(lead, Stage.HANDED_OVER)
+    routed = routing.route(lead, at=at) if to is None else _as_chosen(to, by)
+    return _pass_on(lead, routed, of_lead(lead), by=by, at=at, note=note)
+
+
+@transaction.atomic
+def hand_over_many(
+    leads: Iterable[Lead], *, by: User | None, at: datetime.datetime, to: User | None = None, note: str = ""
+) -> list[tuple[Lead, Handoff | TransitionError]]:
+    """As `hand_over` for each of `leads`, in their order, routed together: each with its handoff, or with why not.
+
+    Raises NotAllowed, and TransitionError where there is nobody to hand them to.
+    """
+    require(by, access.HAND_OVER_LEADS, _("Only marketing hands leads over."))
+    wanted = list(leads)
+    locked = {lead.pk: lead for lead in lock_all(wanted)}
+    done: dict[int, Handoff | TransitionError] = {}
+    ready: list[Lead] = []
+    for lead in wanted:
+        try:
+            require_way(locked[lead.pk], Stage.HANDED_OVER)
+            ready.append(locked[lead.pk])
+        except TransitionError as refusal:
+            done[lead.pk] = refusal
+    routes = routing.route_many(ready, at=at) if to is None else [_as_chosen(to, by)] * len(ready)
+    known = of_leads(ready)
+    for lead, routed in zip(ready, routes, strict=True):
+        done[lead.pk] = _pass_on(lead, routed, known[lead.pk], by=by, at=at, note=note)
+    return [(lead, done[lead.pk]) for lead in wanted]
+
+
+def _as_chosen(rep: User, by: User | None) -> routing.Routed:
+    return routing.Routed(rep, None, "chosen", routing.by_hand("chosen", by))
+
+
+def open_handoff(
+    lead: Lead,
+    routed: routing.Routed,
+    known: Known,
+    kind: LeadEvent.Kind,
+    *,
+    by: User | None,
+    handed_over_by: User | None,
+    at: datetime.datetime,
+    note: str,
+    told: dict[str, Any],
+) -> Handoff:
+    """Move a locked lead to sales by a step of `kind`, whose event tells `told`, and start both clocks."""
+    rep = routed.rep
     if rep is None:
         raise TransitionError(_("There is no active sales rep to hand the lead to."))
     if not rep.is_active or rep.role not in access.SELL:
         raise TransitionError(_("%(rep)s doesn't work in sales.") % {"rep": rep})
-    agreement = Agreement.objects.in_force(at)
+    agreement, channel = Agreement.objects.in_force(at), lead.campaign.channel_id
     restart_cold_clock(lead, agreement, at)
-    lead.known_at_handoff = of_lead(lead).as_json()
-    move(lead, Stage.HANDED_OVER, Kind.HANDED_OVER, by=by, at=at, rep=str(rep), how=how, note=note)
-    handoff = Handoff.objects.create(
+    lead.known_at_handoff = known.as_json()
+    move(lead, Stage.HANDED_OVER, kind, by=by, at=at, **told)
+    return Handoff.objects.create(
         lead=lead,
         agreement=agreement,
-        handed_over_by=by,
+        handed_over_by=handed_over_by,
         assigned_to=rep,
-        assigned_how=how,
+        assigned_how=routed.how,
+        routing=routed.why,
         note=note,
         handed_over_at=at,
-        first_contact_due_at=agreement.due_at(Clock.FIRST_CONTACT, at),
-        verdict_due_at=agreement.due_at(Clock.VERDICT, at),
+        first_contact_due_at=agreement.due_at(Clock.FIRST_CONTACT, at, channel=channel),
+        verdict_due_at=agreement.due_at(Clock.VERDICT, at, channel=channel),
     )
+
+
+def _pass_on(
+    lead: Lead, routed: routing.Routed, known: Known, *, by: User | None, at: datetime.datetime, note: str
+) -> Handoff:
+    """Make the handoff of a locked lead to whom the rules, or a person, said."""
+    told = {"rep": str(routed.rep), "how": routed.how, "note": note, "routing": routed.why}
+    handoff = open_handoff(lead, routed, known, Kind.HANDED_OVER, by=by, handed_over_by=by, at=at, note=note, told=told)
+    rep = handoff.assigned_to
     if rep != by:
         due_at = handoff.first_contact_due_at.isoformat()
         notify(
@@ -215,6 +274,8 @@ def remove(lead: Lead, reason: Reason | None, *, by: User | None, at: datetime.d
             _("The lead is now “%(stage)s”, so it can't be removed. %(who)s")
             % {"stage": Stage(lead.stage).label, "who": who_and_when(lead)}
         )
+    if lead.stage == Stage.RETURNED:
+        answer_by_step(lead, Stage.REMOVED, by=by, at=at)
     from_stage = lead.stage
     lead.stage, lead.stage_before_removal = Stage.REMOVED, from_stage
     lead.removed_at, lead.removal_reason = at, reason

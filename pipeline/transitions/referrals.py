@@ -46,7 +46,20 @@ def refer(
     `passed` are names of FACTS; the values stay where they are, so that erasing the person erases them everywhere.
     """
     require(by, access.REFER_LEADS, _("Only marketing refers leads to partners."))
-    lead = lock(lead)
+    return hand_to_partner(lock(lead), partner, passed=passed, by=by, at=at, note=note, by_mail=by_mail)
+
+
+def hand_to_partner(
+    lead: Lead,
+    partner: Partner,
+    *,
+    passed: list[str],
+    by: User | None,
+    at: datetime.datetime,
+    note: str,
+    by_mail: bool,
+) -> Referral:
+    """What `refer` does with a locked lead, for steps that let others than marketing do it and have asked who may."""
     require_present(lead.contact)
     if not partner.is_active:
         raise TransitionError(_("%(partner)s is not in use any more.") % {"partner": partner})

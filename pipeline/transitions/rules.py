@@ -1,8 +1,10 @@
 """The rules that all steps share: from where each stage may be reached, who may, locking, and the one write of a stage."""
 
 import datetime
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
+from django.db.models import Max
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -11,8 +13,9 @@ from accounts import access
 from accounts.access import NotAllowed, NotYours
 from accounts.models import Role, User
 from leads.models import Lead, LeadEvent, Reason, Stage
-from leads.models.leads import SELLING, WITH_MARKETING
-from pipeline.models import Agreement
+from leads.models.leads import SELLING, WITH_MARKETING, WITH_SALES
+from pipeline.models import Agreement, Handoff
+from pipeline.transitions.answers import answer_by_step
 
 Kind = LeadEvent.Kind
 Row = TypeVar("Row")
@@ -24,11 +27,19 @@ class TransitionError(Exception):
 
 # From which stages each stage may be reached. Removal and restoring are apart: see REMOVABLE.
 MOVES: dict[Stage, set[Stage]] = {
-    Stage.CONTACTED: {Stage.NEW},
+    Stage.CONTACTED: {Stage.NEW, Stage.RETURNED, Stage.WARM, Stage.LOST},  # back from the last two by `recycle` alone
     Stage.BRIEFED: {Stage.NEW, Stage.CONTACTED, Stage.WARM, Stage.RETURNED},
     Stage.WARM: {Stage.NEW, Stage.CONTACTED, Stage.BRIEFED, Stage.QUALIFIED, Stage.RETURNED, Stage.REFERRED},
     Stage.QUALIFIED: {Stage.NEW, Stage.CONTACTED, Stage.BRIEFED, Stage.WARM, Stage.RETURNED, Stage.REFERRED},
-    Stage.REFERRED: {Stage.NEW, Stage.CONTACTED, Stage.BRIEFED, Stage.WARM, Stage.QUALIFIED, Stage.RETURNED},
+    Stage.REFERRED: {
+        Stage.NEW,
+        Stage.CONTACTED,
+        Stage.BRIEFED,
+        Stage.WARM,
+        Stage.QUALIFIED,
+        Stage.RETURNED,
+        Stage.LOST,
+    },
     Stage.HANDED_OVER: {Stage.QUALIFIED},
     Stage.IN_WORK: {Stage.HANDED_OVER},
     Stage.RETURNED: {Stage.HANDED_OVER, Stage.IN_WORK},
@@ -39,6 +50,9 @@ MOVES: dict[Stage, set[Stage]] = {
     Stage.WON: set(SELLING),
     Stage.LOST: set(SELLING),
 }
+
+# By these steps alone, beside MOVES: a dispute that sales lost sends the lead to sales once more.
+_ONLY_BY: dict[LeadEvent.Kind, dict[Stage, set[Stage]]] = {Kind.DISPUTE_DECIDED: {Stage.HANDED_OVER: {Stage.RETURNED}}}
 
 # Marketing removes what is in its own hands; what sales has, sales returns first.
 REMOVABLE = set(WITH_MARKETING)
@@ -73,11 +87,39 @@ def lock(lead: Lead) -> Lead:
     return Lead.objects.select_for_update(of=("self",)).select_related("contact", "owner").get(pk=lead.pk)
 
 
+def lock_all(leads: Iterable[Lead]) -> list[Lead]:
+    """As `lock`, of many: always in the order of their ids, so that two people's batches don't wait for each other."""
+    held = Lead.objects.select_for_update(of=("self",)).select_related("contact__company", "campaign", "owner")
+    return list(held.filter(pk__in=[lead.pk for lead in leads]).order_by("pk"))
+
+
 def still_there(row: Row | None, lead: Lead) -> Row:
     """What was locked. An undo takes away the handoff or opportunity that its step made, perhaps a moment ago."""
     if row is None:
         raise TransitionError(_("This step was undone meanwhile. %(who)s") % {"who": who_and_when(lead)})
     return row
+
+
+def lock_pending(seen: Handoff) -> tuple[Handoff, Lead]:
+    """A handoff that waits for its verdict, and its lead, nobody else's to change until the transaction ends.
+
+    Raises TransitionError, with who was faster and when, where it is decided already.
+    """
+    lead = lock(seen.lead)
+    handoffs = Handoff.objects.select_for_update(of=("self",)).select_related(
+        "assigned_to", "decided_by", "agreement", "handed_over_by"
+    )
+    handoff = still_there(handoffs.filter(pk=seen.pk).first(), lead)
+    if not handoff.is_pending:
+        who = str(handoff.decided_by) if handoff.decided_by else _("the system")
+        when = exactly(handoff.decided_at or handoff.updated_at)
+        text = (
+            _("%(who)s already accepted this lead (%(when)s).")
+            if handoff.verdict == Handoff.Verdict.ACCEPTED
+            else _("%(who)s already rejected this lead (%(when)s).")
+        )
+        raise TransitionError(text % {"who": who, "when": when})
+    return handoff, lead
 
 
 def exactly(moment: datetime.datetime) -> str:
@@ -94,20 +136,41 @@ def who_and_when(lead: Lead) -> str:
     return _("%(who)s did that (%(when)s).") % {"who": who, "when": exactly(event.at)}
 
 
-def move(
-    lead: Lead, to: Stage, kind: LeadEvent.Kind, *, by: User | None, at: datetime.datetime, **data: object
-) -> None:
-    """Write the stage of a locked lead: the only place where that happens on the road forward."""
-    if lead.stage not in MOVES[to]:
+def require_way(lead: Lead, to: Stage, kind: LeadEvent.Kind | None = None) -> None:
+    """Raise TransitionError where there is no way, or none by a step of `kind`, from where the lead stands to `to`."""
+    if lead.stage not in MOVES[to] | (_ONLY_BY.get(kind, {}).get(to, set()) if kind else set()):
         raise TransitionError(
             _("The lead is now “%(stage)s”, so this step isn't possible. %(who)s")
             % {"stage": Stage(lead.stage).label, "who": who_and_when(lead)}
         )
+
+
+def move(
+    lead: Lead, to: Stage, kind: LeadEvent.Kind, *, by: User | None, at: datetime.datetime, **data: object
+) -> None:
+    """Write the stage of a locked lead: the only place where that happens on the road forward."""
+    require_way(lead, to, kind)
+    if lead.stage == Stage.RETURNED:
+        answer_by_step(lead, to, by=by, at=at)
     from_stage, lead.stage = lead.stage, to
     if getattr(lead, to.reached_field) is None:
         setattr(lead, to.reached_field, at)
     lead.save()
     LeadEvent.objects.record(lead, kind, by=by, at=at, from_stage=from_stage, to_stage=to, **data)
+
+
+def reckon_cold_clock(lead: Lead) -> None:
+    """Start a lead's cold clock from its last contact, from its handoff, from the end of its last pause or from when it
+    was given to another rep, whatever was last; stop it outside sales' hands."""
+    handoff = lead.handoffs.select_related("agreement").order_by("-pk").first()
+    if lead.stage not in WITH_SALES or handoff is None:
+        lead.cold_at = None
+        return
+    moments = [handoff.handed_over_at, lead.last_contact_at, *(pause.over_at for pause in handoff.pauses.all())]
+    gave = [Kind.TAKEN, *([Kind.REASSIGNED] if handoff.agreement.restarts_on_reassign else [])]
+    moments.append(lead.events.filter(kind__in=gave).aggregate(last=Max("at"))["last"])
+    since = max(moment for moment in moments if moment is not None)
+    restart_cold_clock(lead, handoff.agreement, since)
 
 
 def restart_cold_clock(lead: Lead, agreement: Agreement, at: datetime.datetime) -> None:

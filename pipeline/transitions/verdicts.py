@@ -1,71 +1,28 @@
-"""Sales' verdict on a handoff: accept, or reject with a reason; and giving it to another rep."""
+"""Sales' verdict on a handoff: accept, or reject with a reason."""
 
 import datetime
+from collections.abc import Iterable
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from accounts import access
-from accounts.access import NotAllowed
 from accounts.models import Organisation, User
-from leads.models import Lead, LeadEvent, Reason, Stage
-from pipeline.models import Activity, Handoff, Notification, Opportunity
+from leads.criteria.rules import CRITERION
+from leads.demand import note_request
+from leads.erasures import require_present
+from leads.models import Criterion, Product, Reason, Stage
+from pipeline.models import Activity, Handoff, Notification, Opportunity, ReturnFeedback
 from pipeline.notify import notify
-from pipeline.sla import Clock
+from pipeline.refusals import Refusable, refusable
 from pipeline.transitions.rules import (
     Kind,
     TransitionError,
-    exactly,
-    lock,
+    lock_pending,
     move,
     named,
-    require,
     require_reason,
     require_seller,
-    still_there,
 )
-
-
-def _lock_pending(seen: Handoff) -> tuple[Handoff, Lead]:
-    lead = lock(seen.lead)
-    handoffs = Handoff.objects.select_for_update(of=("self",)).select_related(
-        "assigned_to", "decided_by", "agreement", "handed_over_by"
-    )
-    handoff = still_there(handoffs.filter(pk=seen.pk).first(), lead)
-    if not handoff.is_pending:
-        who = str(handoff.decided_by) if handoff.decided_by else _("the system")
-        when = exactly(handoff.decided_at or handoff.updated_at)
-        text = (
-            _("%(who)s already accepted this lead (%(when)s).")
-            if handoff.verdict == Handoff.Verdict.ACCEPTED
-            else _("%(who)s already rejected this lead (%(when)s).")
-        )
-        raise TransitionError(text % {"who": who, "when": when})
-    return handoff, lead
-
-
-@transaction.atomic
-def reassign(handoff: Handoff, to: User, *, by: User | None, at: datetime.datetime) -> None:
-    """Give a pending handoff to another rep. The clocks go on: the client has been waiting all the same."""
-    require(by, access.REASSIGN_HANDOFFS, _("Only a sales manager or the director reassigns leads."))
-    handoff, lead = _lock_pending(handoff)
-    require_seller(by, handoff.assigned_to)
-    if not to.is_active or to.role not in access.SELL:
-        raise TransitionError(_("%(rep)s doesn't work in sales.") % {"rep": to})
-    if not access.can_sell_for(by, to):
-        raise NotAllowed(_("%(rep)s isn't in your team.") % {"rep": to})
-    if to.pk == handoff.assigned_to_id:
-        return
-    before, handoff.assigned_to, handoff.assigned_how = handoff.assigned_to, to, "reassigned"
-    handoff.save(update_fields=["assigned_to", "assigned_how", "updated_at"])
-    lead.save(update_fields=["updated_at"])
-    LeadEvent.objects.record(lead, Kind.REASSIGNED, by=by, at=at, rep=str(to), before=str(before))
-    if to != by:
-        clock = Clock.VERDICT if handoff.first_contact_at else Clock.FIRST_CONTACT
-        due_at = getattr(handoff, f"{clock}_due_at").isoformat()
-        notify(
-            Notification.Kind.REASSIGNED, [to], lead, at=at, **named(by), due_at=due_at, clock=clock, note=handoff.note
-        )
 
 
 @transaction.atomic
@@ -75,7 +32,7 @@ def accept(handoff: Handoff, *, by: User | None, at: datetime.datetime) -> Oppor
     Raises NotAllowed for anybody but the rep, their manager or the director; TransitionError when the handoff is
     decided already, or when no contact with the client is recorded yet.
     """
-    handoff, lead = _lock_pending(handoff)
+    handoff, lead = lock_pending(handoff)
     require_seller(by, handoff.assigned_to)
     if handoff.first_contact_at is None:
         raise TransitionError(_("Record your first contact with the client before you accept the lead."))
@@ -106,26 +63,65 @@ def reject(
     missing: str = "",
     not_asked: str = "",
     misread: str = "",
+    feedback: Iterable[tuple[str, str]] = (),
+    who_said_no: str = "",
+    wanted_product: Product | None = None,
+    wanted_text: str = "",
+    failed_criterion: Criterion | None = None,
+    criteria_doubt: str = "",
 ) -> None:
-    """Sales returns the lead to marketing with a reason and what marketing can learn from it.
+    """Sales returns the lead to marketing with a reason, its evidence, and what marketing can learn from it.
 
-    A reason that needs attempts (“unreachable”) is taken only after the agreed number on different days.
+    `feedback` are pairs of a `ReturnFeedback.Kind` and a field that `pipeline.refusals` lets one point at. Of the
+    evidence only what the reason asks for is kept. “Unreachable” is taken only after the agreed number of attempts on
+    different days. Who refuses a lead that met every criterion, and points at none of them, says why the criteria are
+    wrong. What was wanted and isn't sold counts among unmet demand. Raises NotAllowed and TransitionError.
     """
     reason = require_reason(reason, Reason.Kind.REJECTION)
-    handoff, lead = _lock_pending(handoff)
+    handoff, lead = lock_pending(handoff)
     require_seller(by, handoff.assigned_to)
-    needed, made = handoff.agreement.unreachable_attempts, recorded_attempts(handoff)
-    if reason.needs_attempts and made < needed:
+    handoff.lead = lead
+    seen = refusable(handoff)
+    said = {"missing": missing, "not_asked": not_asked, "misread": misread, "criteria_doubt": criteria_doubt}
+    if any(text.strip() for text in [*said.values(), who_said_no, wanted_text]):
+        require_present(lead.contact)
+    handoff.missing, handoff.not_asked, handoff.misread = missing, not_asked, misread
+    _keep_evidence(handoff, reason, seen, who_said_no.strip(), wanted_product, wanted_text.strip(), failed_criterion)
+    pointed = list(dict.fromkeys((ReturnFeedback.Kind(kind).value, field) for kind, field in feedback))
+    if unknown := [field for _kind, field in pointed if not seen.may_point_at(field)]:
         raise TransitionError(
-            _("“%(reason)s” needs attempts on %(needed)s different days; %(made)s recorded so far.")
-            % {"reason": reason, "needed": needed, "made": made}
+            _("This lead wasn't judged by that: %(what)s. Please reload the page.") % {"what": ", ".join(unknown)[:200]}
         )
-    if not reason.needs_attempts and not (missing.strip() or not_asked.strip() or misread.strip()):
-        raise TransitionError(_("Say at least one: what was missing, not asked, or misread. Marketing learns from it."))
+    if reason.evidence != Reason.Evidence.ATTEMPTS:
+        if not pointed and not any(text.strip() for text in said.values()):
+            raise TransitionError(
+                _("Say at least one: what was missing, not asked, or misread. Marketing learns from it.")
+            )
+        names_criterion = handoff.failed_criterion or any(field.startswith(CRITERION) for _kind, field in pointed)
+        if seen.meets_every_criterion and not names_criterion and not criteria_doubt.strip():
+            raise TransitionError(
+                _(
+                    "This lead meets every criterion. Point at the one that was misread, or say why the criteria are wrong."
+                )
+            )
+        handoff.criteria_doubt = criteria_doubt.strip() if seen.meets_every_criterion else ""
     handoff.verdict, handoff.decided_at, handoff.decided_by = Handoff.Verdict.REJECTED, at, by
-    handoff.reason, handoff.missing, handoff.not_asked, handoff.misread = reason, missing, not_asked, misread
+    handoff.reason = reason
     handoff.save()
+    ReturnFeedback.objects.bulk_create(
+        ReturnFeedback(handoff=handoff, kind=kind, field=field) for kind, field in pointed
+    )
+    if handoff.wanted_text:
+        note_request(lead, handoff.wanted_text, by=by, at=at)
     lead.cold_at = None
+    facts = {
+        "who_said_no": handoff.who_said_no,
+        "wanted_product": str(handoff.wanted_product or ""),
+        "wanted_text": handoff.wanted_text,
+        "criterion": handoff.failed_criterion.key if handoff.failed_criterion else "",
+        "criteria_doubt": handoff.criteria_doubt,
+        "feedback": [list(pair) for pair in pointed],
+    }
     move(
         lead,
         Stage.RETURNED,
@@ -136,7 +132,45 @@ def reject(
         missing=missing,
         not_asked=not_asked,
         misread=misread,
+        **{name: fact for name, fact in facts.items() if fact},
     )
-    feedback = " · ".join(text.strip() for text in (missing, not_asked, misread) if text.strip())
+    words = " · ".join(text.strip() for text in said.values() if text.strip())
     told = [handoff.handed_over_by, lead.owner]
-    notify(Notification.Kind.RETURNED, told, lead, at=at, **named(by), reason=reason.text, note=feedback)
+    notify(Notification.Kind.RETURNED, told, lead, at=at, **named(by), reason=reason.text, note=words)
+
+
+def _keep_evidence(
+    handoff: Handoff,
+    reason: Reason,
+    seen: Refusable,
+    who_said_no: str,
+    wanted_product: Product | None,
+    wanted_text: str,
+    failed_criterion: Criterion | None,
+) -> None:
+    """Put on the handoff what the reason asks for, and nothing else. Raises TransitionError where it is missing."""
+    if reason.evidence == Reason.Evidence.ATTEMPTS:
+        needed, made = handoff.agreement.unreachable_attempts, recorded_attempts(handoff)
+        if made < needed:
+            raise TransitionError(
+                _("“%(reason)s” needs attempts on %(needed)s different days; %(made)s recorded so far.")
+                % {"reason": reason, "needed": needed, "made": made}
+            )
+    elif reason.evidence == Reason.Evidence.PERSON:
+        if not who_said_no:
+            raise TransitionError(_("“%(reason)s”: say who said no.") % {"reason": reason})
+        handoff.who_said_no = who_said_no
+    elif reason.evidence == Reason.Evidence.PRODUCT:
+        if wanted_product is None and not wanted_text:
+            raise TransitionError(_("“%(reason)s”: say which product was wanted.") % {"reason": reason})
+        if wanted_product is not None and not wanted_product.is_active:
+            raise TransitionError(_("%(product)s is not in use any more.") % {"product": wanted_product})
+        handoff.wanted_product, handoff.wanted_text = wanted_product, wanted_text
+    elif reason.evidence == Reason.Evidence.CRITERION:
+        if failed_criterion is None:
+            raise TransitionError(_("“%(reason)s”: say which criterion fails.") % {"reason": reason})
+        if failed_criterion not in seen.criteria:
+            raise TransitionError(
+                _("This lead wasn't judged by that: %(what)s. Please reload the page.") % {"what": failed_criterion}
+            )
+        handoff.failed_criterion = failed_criterion

@@ -3,12 +3,14 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
 from leads.importing import ImportStopped
 from leads.importing.mapping import load_mapping
 from leads.importing.reading import find_source
 from leads.importing.running import Summary, Target, run
 from leads.importing.targets import Contacts, Expenses
+from pipeline import chances
 from pipeline.history import Deals, Leads
 from pipeline.models import Agreement
 
@@ -43,6 +45,8 @@ class Command(BaseCommand):
             summary = run(source, described, target, refused_path=refused, dry_run=dry_run, progress=self._tell)
         except ImportStopped as stopped:
             raise CommandError(str(stopped)) from None
+        if not dry_run:
+            chances.reckon(timezone.now())
         self._show(summary, refused, dry_run)
 
     def _tell(self, rows: int) -> None:
