@@ -12,6 +12,7 @@ from leads.comparisons import Comparison, Kind
 from leads.known import ANSWER, FIELDS
 from leads.models import Criterion, Question
 
+CRITERION = "criterion:"  # and its key: a criterion itself, where one points at what was said of a lead
 MOST_CONDITIONS = 10  # of one rule
 MOST_QUESTIONS = 1_000  # offered in the builder, the newest first
 
@@ -66,6 +67,16 @@ def fields_of(criteria: Iterable[Criterion]) -> dict[str, Asked]:
     """The fields that the rules of these criteria ask about, for `sentence`: at most two queries."""
     rules = [criterion.rule for criterion in criteria if criterion.rule]
     return fields(condition["field"] for rule in rules for condition in rule["conditions"])
+
+
+def labels(names: Iterable[str]) -> dict[str, str]:
+    """The words for fields and for criteria, in at most three queries for all; a name that isn't known stands for itself."""
+    names = set(names)
+    keys = {name.removeprefix(CRITERION) for name in names if name.startswith(CRITERION)}
+    versions = Criterion.objects.filter(key__in=keys).order_by("criteria_set__version", "pk") if keys else []
+    texts = {CRITERION + criterion.key: str(criterion) for criterion in versions}
+    asked = fields(names)
+    return {name: texts.get(name) or str(asked[name].label if name in asked else name) for name in names}
 
 
 def sentence(rule: dict, known: dict[str, Asked]) -> str:

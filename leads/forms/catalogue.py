@@ -10,7 +10,7 @@ from leads.forms.seen import SeenForm
 from leads.models import Channel, Product, Reason
 
 
-class _TranslatedName(SeenForm):
+class TranslatedName(SeenForm):
     """A default's English name is shown translated; saving it untouched must not store the translation."""
 
     translated: str
@@ -28,7 +28,7 @@ class _TranslatedName(SeenForm):
         return cleaned
 
 
-class ChannelForm(_TranslatedName):
+class ChannelForm(TranslatedName):
     translated = "name"
 
     class Meta:
@@ -67,16 +67,20 @@ class ProductForm(SeenForm):
         return cleaned
 
 
-class ReasonForm(_TranslatedName):
+class ReasonForm(TranslatedName):
     translated = "text"
 
     class Meta:
         model = Reason
-        fields = ["kind", "text", "needs_attempts", "is_active"]
+        fields = ["kind", "text", "evidence", "recycle_days", "recycle_how", "is_active"]
         widgets = {"kind": forms.HiddenInput}
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.fields["kind"].disabled = True  # a reason stays in the list that it was made for
         if self.instance.kind != Reason.Kind.REJECTION:
-            del self.fields["needs_attempts"]
+            del self.fields["evidence"]
+        if self.instance.kind != Reason.Kind.LOSS:
+            del self.fields["recycle_days"], self.fields["recycle_how"]
+        else:
+            self.fields["recycle_how"].required = False  # left out, the default

@@ -81,6 +81,19 @@ class LeadFilter(FilterForm):
     )
     nurtured_from = forms.DateField(required=False, widget=forms.HiddenInput, validators=SANE_DAYS)
     nurtured_to = forms.DateField(required=False, widget=forms.HiddenInput, validators=SANE_DAYS)
+    recycled = forms.ChoiceField(
+        label=_("Came back"),
+        choices=[
+            ("", _("Any")),
+            ("1", _("interested again")),
+            (Stage.QUALIFIED.value, _("and qualified since")),
+            (Stage.ACCEPTED.value, _("and accepted since")),
+            (Stage.WON.value, _("and won since")),
+        ],
+        required=False,
+    )
+    recycled_from = forms.DateField(required=False, widget=forms.HiddenInput, validators=SANE_DAYS)
+    recycled_to = forms.DateField(required=False, widget=forms.HiddenInput, validators=SANE_DAYS)
     response = forms.ChoiceField(
         label=_("First contact"),
         choices=[
@@ -126,6 +139,8 @@ class LeadFilter(FilterForm):
 
     @property
     def order(self) -> tuple[str, str]:
+        if not self.cleaned_data["sort"] and not self.reached_stage and self._is_recycled:
+            return ("-recycled_at", "-pk")
         if not self.cleaned_data["sort"] and self.reached_stage:
             return (f"-{self.reached_stage.reached_field}", "-pk")
         return self.ORDERS[self.cleaned_data["sort"]][1]
@@ -173,7 +188,12 @@ class LeadFilter(FilterForm):
             leads = leads.filter(stage=Stage.REMOVED, removal_reason=wanted["removal_reason"])
         elif wanted["stage"]:
             leads = leads.filter(stage__in=wanted["stage"])
-        elif reached is None and not self._is_nurtured and wanted["response"] not in {"due", "kept"}:
+        elif (
+            reached is None
+            and not self._is_nurtured
+            and not self._is_recycled
+            and wanted["response"] not in {"due", "kept"}
+        ):
             leads = leads.present()
         elif reached != Stage.REMOVED:
             leads = leads.counted()
@@ -181,6 +201,9 @@ class LeadFilter(FilterForm):
             leads = leads.filter(stage=Stage.WARM, proposed_at__isnull=False)
         if self._is_nurtured:
             leads = self._between(leads, "nurtured_at", wanted["nurtured_from"], wanted["nurtured_to"])
+        if self._is_recycled:
+            leads = leads.recycled(Stage(wanted["recycled"]) if wanted["recycled"] in Stage.values else None)
+            leads = self._between(leads, "recycled_at", wanted["recycled_from"], wanted["recycled_to"])
         if reached is None:
             return leads
         leads = self._between(leads, reached.reached_field, wanted["from"], wanted["to"])
@@ -195,6 +218,10 @@ class LeadFilter(FilterForm):
     @property
     def _is_nurtured(self) -> bool:
         return bool(self.cleaned_data["nurtured_from"] or self.cleaned_data["nurtured_to"])
+
+    @property
+    def _is_recycled(self) -> bool:
+        return any(self.cleaned_data[name] for name in ("recycled", "recycled_from", "recycled_to"))
 
     @staticmethod
     def _between(
@@ -241,6 +268,10 @@ class LeadFilter(FilterForm):
         if self._is_nurtured:
             days = self._days("nurtured_from", "nurtured_to")
             chips.append(self._chip(gettext("Became MQL by nurture"), days, "nurtured_from", "nurtured_to"))
+        if self._is_recycled:
+            days = self._days("recycled_from", "recycled_to")
+            words = f"{dict(self.fields['recycled'].choices)[wanted['recycled'] or '1']} {days}".strip()
+            chips.append(self._chip(self.fields["recycled"].label, words, "recycled", "recycled_from", "recycled_to"))
         if wanted["then"]:
             words = Stage(wanted["then"]).label
             if wanted["within"] is not None:

@@ -10,17 +10,29 @@ from collections.abc import Callable
 from django.db import transaction
 
 from accounts.models import User
+from integrations.models import OutboxMessage
 from leads.models import Campaign, Company, Consent, Contact, CriterionAnswer, Lead, LeadEvent
 from pipeline.bulk import Table, Writer, after_filling, set_aside_indexes
+from pipeline.demo.board import add_sales_pipelines
+from pipeline.demo.clocks import add_clocks
 from pipeline.demo.company import CAST, DOMAIN, PASSWORD, found
+from pipeline.demo.content import add_content
 from pipeline.demo.criteria import vote_on_the_next
+from pipeline.demo.deals import add_deals
 from pipeline.demo.desk import add_calls
+from pipeline.demo.inbox import add_inbox
 from pipeline.demo.nurture import add_nurture
 from pipeline.demo.partners import add_partners
 from pipeline.demo.personal import add_personal_data
+from pipeline.demo.quality import add_quality
 from pipeline.demo.questionnaires import add_questionnaires
+from pipeline.demo.recycling import add_recycling
+from pipeline.demo.returns import add_returns
+from pipeline.demo.routing import add_routing
 from pipeline.demo.story import Tables, Teller
 from pipeline.demo.suspects import add_suspects
+from pipeline.demo.tasks import add_tasks
+from pipeline.demo.told import long_told
 from pipeline.models import Activity, Handoff, Notification, Opportunity, Payment
 
 BATCH = 2_000
@@ -89,9 +101,6 @@ def load_demo(
                 progress(number + 1)
         for story in waiting:
             story()
-        told = tables.notification.rows  # they are listed by id, newest first
-        for pk, row in zip([row["id"] for row in told], sorted(told, key=lambda row: row["created_at"]), strict=True):
-            row["id"] = pk
         writer.write()
         writer.finish()
 
@@ -108,7 +117,21 @@ def load_demo(
     vote_on_the_next(company.users, at)
     add_personal_data(company, at)
     add_calls(company, rng, at)
+    add_routing(company, at)
+    add_clocks(at)
     add_nurture(company, at)
+    add_inbox(company, rng, at)
+    with long_told(at):
+        add_content(company, rng, at)
+    add_sales_pipelines(company, rng, at)
+    with long_told(at):
+        add_returns(company, at)
+        add_recycling(company, at)
+        add_quality(company, rng, at)
+        add_deals(company, rng, at)
+    add_tasks(company, rng, at)
+    # Whatever was told while the stories were written is long told: none of it leaves.
+    OutboxMessage.objects.waiting().filter(recipients__icontains=f"@{DOMAIN}").update(sent_at=at)
 
 
 __all__ = ["PASSWORD", "NotEmpty", "SignIn", "load_demo", "sign_ins"]

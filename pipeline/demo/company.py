@@ -10,6 +10,7 @@ from leads.models import Campaign, Channel, ConsentText, CriteriaSet, Expense, P
 from leads.models.consents import Purpose
 from leads.normalise import fold
 from pipeline.defaults import create_defaults
+from pipeline.demo.clocks import agree_on_clocks
 from pipeline.demo.criteria import agree_on_criteria
 from pipeline.models import Agreement
 
@@ -127,7 +128,7 @@ def found(rng: random.Random, leads: int, at: datetime.datetime) -> Company:
         products,
         reasons,
         criteria_sets,
-        Agreement.objects.in_force(at),
+        agree_on_clocks(users["Dora"], at),
         today=Campaign(),
         consent_texts={Purpose(text.purpose): text for text in ConsentText.objects.order_by("version")},
     )

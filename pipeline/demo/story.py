@@ -15,9 +15,11 @@ from leads.models.contacts import search_text
 from leads.models.leads import WITH_SALES
 from leads.normalise import fold
 from pipeline.bulk import Table
+from pipeline.demo.board import SMALL
 from pipeline.demo.company import Company, Running
 from pipeline.demo.names import NEEDS, Firm, a_firm, a_person
 from pipeline.models import Activity, Handoff, Notification
+from pipeline.routing import by_hand
 from pipeline.sla import Clock, after_working_hours, working_seconds
 
 Kind = LeadEvent.Kind
@@ -84,6 +86,7 @@ class Teller:
         self.known: collections.deque[tuple[Row, Campaign]] = collections.deque(maxlen=2_000)
         self.prices = {product.pk: price for product, price in company.products}
         self.cost_shares = {product.pk: product.cost_share or Decimal(0) for product, _price in company.products}
+        self.small = {product.pk for product, _price in company.products if product.name in SMALL}
         self.turn = 0
         self.midnights: dict[datetime.date, datetime.datetime] = {}
 
@@ -186,7 +189,7 @@ class Teller:
             if not self.happens(min(0.97, stays + 0.05 * (quality - 1))):
                 story.lose()
                 return
-            if self.happens(0.9):
+            if self.happens(0.9) and not (stage == Stage.DEMO and story.is_small):
                 story.move(stage)
         story.wait(10)
         if not self.happens(0.8):
@@ -215,10 +218,16 @@ class Teller:
 
         def handed_over(rep: str, age: float, contact_after: float | None) -> Story:
             story = qualified(age)
-            story.hand_over(people[rep])
+            story.hand_over(people[rep], chosen=True)
             if contact_after is not None:
                 story.at += contact_after * DAY
                 story.sales_contact()
+            return story
+
+        def returned(rep: str, age: float) -> Story:
+            story = handed_over(rep, age + 5, 1.0)
+            story.at = self.now - age * DAY
+            story.reject(unreachable=False)
             return story
 
         def selling(rep: str, age: float, stages: list[Stage]) -> Story:
@@ -256,6 +265,7 @@ class Teller:
                 )
             ),
             *((handed_over, ("Sid", age, after)) for age, after in ((12.9, 2.0), (6.2, None), (0.4, None))),
+            *((returned, (rep, age)) for rep in ("Sam", "Sid", "Sonya") for age in (2.3, 8.1, 19.6)),
             (handed_over, ("Stan", 16.1, None)),
             (handed_over, ("Sonya", 7.9, None)),
             *((qualified, (age,)) for age in (2.1, 1.2, 0.6, 0.1)),
@@ -497,19 +507,42 @@ class Story:
         self.lead.update(stage_before_removal=self.lead["stage"], removal_reason_id=reason.pk)
         self._move(Stage.REMOVED, Kind.REMOVED, self.sdr, reason=reason.text)
 
-    def hand_over(self, rep: User) -> None:
+    def _why(self, *, chosen: bool) -> dict[str, Any] | None:
+        """Why the rep got it; of older handoffs that was not kept."""
+        if chosen:
+            return by_hand("chosen", self.sdr)
+        if self.at < self.teller.now - 90 * DAY:
+            return None
+        return {
+            "how": "rule",
+            "rule": "New contacts: whose turn it is",
+            "to": "anyone",
+            "takes": "both",
+            "order": "least_recent",
+            "of": len(self.teller.company.reps),
+        }
+
+    def hand_over(self, rep: User, *, chosen: bool = False) -> None:
         company = self.teller.company
         agreement = company.agreement
-        due = {clock: agreement.due_at(clock, self.at, company.organisation) for clock in Clock}
+        channel = self.campaign.channel_id
+        due = {
+            clock: agreement.due_at(clock, self.at, channel=channel, organisation=company.organisation)
+            for clock in Clock
+        }
         self.rep = rep
+        why = self._why(chosen=chosen)
+        how = why["how"] if why else "round_robin"
+        told = {"how": how, "note": "", **({"routing": why} if why else {})}
         self._restart_cold_clock()
-        self._move(Stage.HANDED_OVER, Kind.HANDED_OVER, self.sdr, rep=rep.name, how="round_robin", note="")
+        self._move(Stage.HANDED_OVER, Kind.HANDED_OVER, self.sdr, rep=rep.name, **told)
         self.handoff = self.tables.handoff.new(
             lead_id=self.lead["id"],
             agreement_id=agreement.pk,
             handed_over_by_id=self.sdr.pk,
             assigned_to_id=rep.pk,
-            assigned_how="round_robin",
+            assigned_how=how,
+            routing=why,
             handed_over_at=self.at,
             first_contact_due_at=due[Clock.FIRST_CONTACT],
             verdict_due_at=due[Clock.VERDICT],
@@ -542,7 +575,9 @@ class Story:
     def reject(self, *, unreachable: bool) -> None:
         rng = self.teller.rng
         reasons = self.teller.company.reasons[Reason.Kind.REJECTION]
-        reason = rng.choice([reason for reason in reasons if reason.needs_attempts is unreachable] or reasons)
+        reason = rng.choice(
+            [reason for reason in reasons if (reason.evidence == Reason.Evidence.ATTEMPTS) is unreachable] or reasons
+        )
         feedback = {"missing": "", "not_asked": "", "misread": ""}
         if not unreachable:
             feedback.update([rng.choice(FEEDBACK)])
@@ -610,6 +645,11 @@ class Story:
             recorded_at=self.at,
         )
         self._event(Kind.PAYMENT, self.rep, amount=str(amount), paid_on=day.isoformat())
+
+    @property
+    def is_small(self) -> bool:
+        """True of what is sold without a demo."""
+        return self.opportunity is not None and self.opportunity["product_id"] in self.teller.small
 
     # --- The end ---
 

@@ -6,29 +6,14 @@ from collections.abc import Iterable
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts import access
 from accounts.models import Role, User
-from leads.forms.leads import SANE_DAYS
 from leads.models import Reason
 from leads.normalise import validate_text
-from pipeline.forms.fields import moment, sales_people, words
-from pipeline.models import Activity
-
-
-class ActivityForm(forms.Form):
-    """What was done and what came of it, sent by one button: `what` is “call:reached”."""
-
-    what = forms.CharField(max_length=30)
-    note = words(_("Note"), most=5000)
-    submission_key = forms.UUIDField(required=False)
-
-    def clean_what(self) -> tuple[Activity.Kind, Activity.Outcome]:
-        kind, _colon, outcome = self.cleaned_data["what"].partition(":")
-        if outcome not in Activity.OUTCOMES.get(kind, []):
-            raise ValidationError(_("Please choose what you did and what came of it."))
-        return Activity.Kind(kind), Activity.Outcome(outcome)
+from pipeline.forms.fields import RepField, moment, read_moment, sales_people, words
+from pipeline.models import Activity, Handoff
 
 
 class CallForm(forms.Form):
@@ -60,7 +45,7 @@ class CallForm(forms.Form):
             self.fields["retry_at"].choices += [] if sent in offered else [(sent, _("as chosen"))]
 
     def clean_retry_at(self) -> datetime.datetime | None:
-        return _read_moment(self.cleaned_data["retry_at"]) if self.cleaned_data["retry_at"] else None
+        return read_moment(self.cleaned_data["retry_at"]) if self.cleaned_data["retry_at"] else None
 
     def clean(self) -> dict:
         data = self.cleaned_data
@@ -70,7 +55,7 @@ class CallForm(forms.Form):
         data["outcome"] = Activity.Outcome(outcome)
         data["next_attempt_at"] = None
         if outcome == Activity.Outcome.CALL_BACK:
-            data["next_attempt_at"] = _read_moment(moment) if moment else data.get("when")
+            data["next_attempt_at"] = read_moment(moment) if moment else data.get("when")
             if data["next_attempt_at"] is None and "when" not in self.errors:
                 self.add_error("when", _("When should they be called?"))
         elif outcome == Activity.Outcome.NO_ANSWER:
@@ -88,63 +73,45 @@ class CallForm(forms.Form):
         return self.data.get(self.add_initial_prefix("brief"), "")
 
 
-def _read_moment(text: str) -> datetime.datetime:
-    """A moment that a button or an option carries."""
-    try:
-        moment = datetime.datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise ValidationError(_("This page is damaged. Please reload it."))
-    return moment
-
-
-class TaskForm(forms.Form):
-    title = forms.CharField(label=_("What to do"), max_length=300, validators=[validate_text])
-    assignee = forms.ModelChoiceField(label=_("Who"), queryset=User.objects.none(), empty_label=None)
-    due_at = moment(_("When"))
-    note = words(_("Note"), most=5000)
-
-    def __init__(self, *args, **kwargs) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["assignee"].queryset = User.objects.active().filter(role__in=access.HAVE_TASKS)
-
-    def clean_due_at(self) -> datetime.datetime:
-        due_at = self.cleaned_data["due_at"]
-        if not SANE_DAYS[0].limit_value <= due_at.date() <= SANE_DAYS[1].limit_value:
-            raise ValidationError(_("Please choose a real date."))
-        return due_at
-
-
-class RejectForm(forms.Form):
-    reason = forms.ModelChoiceField(
-        label=_("Reason"), queryset=Reason.objects.none(), widget=forms.RadioSelect, empty_label=None
-    )
-    missing = words(_("What was missing?"), most=2000, rows=1)
-    not_asked = words(_("What was not asked?"), most=2000, rows=1)
-    misread = words(_("What was misread?"), most=2000, rows=1)
-
-    def __init__(self, *args, **kwargs) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["reason"].queryset = Reason.objects.offered(Reason.Kind.REJECTION)
-
-
 class ReassignForm(forms.Form):
-    to = forms.ModelChoiceField(label=_("Give it to"), queryset=User.objects.none())
+    to = RepField(label=_("Give it to"), queryset=User.objects.none())
 
-    def __init__(self, *args, by: User, holder: User, **kwargs) -> None:
+    def __init__(self, *args, by: User, holder: User | None = None, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         people = sales_people()
         if by.role == Role.SALES_MANAGER:
             people = people.filter(Q(team=by.team_id) if by.team_id else Q(pk=by.pk))
-        if not self.is_bound:  # what was offered stays valid, though it came true meanwhile
+        if holder and not self.is_bound:  # what was offered stays valid, though it came true meanwhile
             people = people.exclude(pk=holder.pk)
         self.fields["to"].queryset = people
+        absence = self.fields["to"].away.get(holder.pk) if holder else None
+        self.holder_away = [absence] if absence is not None else []
+        if absence is not None:
+            self.initial.setdefault("to", absence.deputy_id)
+
+
+class PauseForm(forms.Form):
+    """Until when the clocks of `handoff` should wait, and why."""
+
+    until = moment(_("Until"))
+    reason = forms.CharField(
+        label=_("Why"),
+        max_length=300,
+        validators=[validate_text],
+        help_text=_("What the client asked for: it stands in the timeline."),
+    )
+
+    def __init__(self, *args, handoff: Handoff, now: datetime.datetime, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        latest = now + datetime.timedelta(days=handoff.agreement.max_pause_days)
+        self.fields["until"].initial = min(now + datetime.timedelta(days=7), latest)
+        for name, limit in (("min", now), ("max", latest)):
+            self.fields["until"].widget.attrs[name] = f"{timezone.localtime(limit):%Y-%m-%dT%H:%M}"
 
 
 class HandOverForm(forms.Form):
-    to = forms.ModelChoiceField(
-        label=_("Sales rep"), queryset=User.objects.none(), required=False, empty_label=_("Whose turn it is")
+    to = RepField(
+        label=_("Sales rep"), queryset=User.objects.none(), required=False, empty_label=_("By the routing rules")
     )
     note = words(_("Note to sales"), most=5000, help_text=_("What was agreed with the client, and what comes next."))
 

@@ -21,28 +21,33 @@ def agreement(request: HttpRequest) -> HttpResponse:
     """The version in force and all before it; the director's edit makes the next one."""
     now = timezone.now()
     in_force = Agreement.objects.in_force(now)
-    form = AgreementForm(
-        request.POST if request.method == "POST" else None,
-        initial={**agreements.terms(in_force), "seen_version": in_force.version},
-    )
+    form = AgreementForm(request.POST if request.method == "POST" else None, in_force=in_force)
     if request.method == "POST":
         require(request, access.DECIDE_AGREEMENT)
         if form.is_valid():
             answers = form.cleaned_data
             try:
                 made = agreements.put_in_force(
-                    answers, seen_version=answers["seen_version"], note=answers["note"], by=request.user, at=now
+                    answers,
+                    channels=form.agreed_channels,
+                    seen_version=answers["seen_version"],
+                    note=answers["note"],
+                    by=request.user,
+                    at=now,
                 )
             except agreements.NewerVersion as refusal:
                 form.add_error(None, str(refusal))
             else:
                 messages.success(request, _("%(agreement)s is in force.") % {"agreement": made})
                 return redirect("pipeline:agreement")
-    versions = list(Agreement.objects.select_related("created_by"))
     context = {
         "in_force": in_force,
-        "versions": versions,
+        "channel_terms": [
+            (row["channel"], in_force.terms_of(row["channel"].pk)) for row in agreements.channel_terms(in_force)
+        ],
+        "versions": agreements.history(),
         "form": form,
         "may_decide": access.may(request.user, access.DECIDE_AGREEMENT),
     }
-    return render(request, "pipeline/agreement.html", context)
+    status = 200 if request.method != "POST" else 422
+    return render(request, "pipeline/agreement.html", context, status=status)

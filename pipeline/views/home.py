@@ -1,6 +1,7 @@
 """My day: what is due from the person who looks, the most urgent first."""
 
 import datetime
+import uuid
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import Count, F, Q, QuerySet
@@ -17,15 +18,16 @@ from accounts import access
 from accounts.models import Role, User
 from leads.models import Approval, Lead, Stage, Submission
 from leads.models.leads import LeadQuerySet
-from pipeline.desk import Queue
-from pipeline.models import Activity, Agreement, Handoff, Opportunity, Task
+from pipeline.desk import Queue, agreed_with_sales
+from pipeline.models import Agreement, Handoff, Opportunity, Task
 from pipeline.models.handoffs import HandoffQuerySet
 from pipeline.sla import Clock
 from pipeline.views import desk
-from pipeline.views.handoffs import as_row, in_scope, scope_of
+from pipeline.views.handoffs import as_rows, in_scope, log_menu, scope_of
+from pipeline.views.returns import unanswered
 
 SHOWN = 8  # rows of one section; the rest is behind its “All”
-MOST_TASKS = 50
+MOST_CALLS = 50
 
 
 @login_required
@@ -40,6 +42,8 @@ def home(request: HttpRequest) -> HttpResponse:
         sections = []
     else:
         sections = [_handoffs(user, now, Handoff.objects.visible_to(user), _("Overdue, all teams"), {"scope": "all"})]
+    if access.may(user, access.DECIDE_DISPUTES):
+        sections.insert(0, _disputes(user))
     if access.may(user, access.HAVE_TASKS):
         sections.insert(0, _tasks(user, now))
     if approvals := _approvals(user):
@@ -48,7 +52,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "now": now,
         "sections": [section for section in sections if section["rows"]],
         "teams": _overdue_by_team(user, now) if user.role in {Role.DIRECTOR, Role.VIEWER} else None,
-        "outcomes": Activity.OUTCOMES,
+        **log_menu(now),
         "here": request.get_full_path(),
         "today": timezone.localdate(now),
         "is_admin": user.role == Role.ADMIN,
@@ -71,7 +75,7 @@ def _handoffs(user: User, now: datetime.datetime, handoffs: HandoffQuerySet, tit
         handoffs = handoffs.filter(Q(first_contact_at=None, first_contact_due_at__lt=now) | Q(verdict_due_at__lt=now))
     waiting = handoffs.pending().with_next_due().for_list().order_by(F("next_due_at"), "pk")
     section = _section("handoffs", title, waiting, _address("pipeline:inbox", **link))
-    section["rows"] = [as_row(handoff, user) for handoff in section["rows"]]
+    section["rows"] = as_rows(section["rows"], user)
     return section
 
 
@@ -82,6 +86,20 @@ def _approvals(user: User) -> dict | None:
     return section if section["rows"] else None
 
 
+def _returns(user: User) -> dict:
+    """What sales refused and marketing has to answer, the oldest first."""
+    scope = "all" if user.role == Role.SDR else "mine"
+    waiting = unanswered(user, scope).for_list().order_by("decided_at", "pk")
+    return _section("returns", _("Returned by sales"), waiting, _address("pipeline:return_list", scope=scope))
+
+
+def _disputes(user: User) -> dict:
+    """Disputes about refusals that wait for the director."""
+    asked = Handoff.objects.visible_to(user).refused("disputed").for_list().select_related("answer__answered_by")
+    asked = asked.order_by("answer__answered_at", "pk")
+    return _section("disputes", _("Disputes to decide"), asked, _address("pipeline:handoff_list", refusal="disputed"))
+
+
 def _for_sales(request: HttpRequest, now: datetime.datetime) -> list[dict]:
     """A rep's own leads; a manager's team, where only what burns concerns them."""
     user, scope, today = request.user, scope_of(request), timezone.localdate(now)
@@ -90,20 +108,40 @@ def _for_sales(request: HttpRequest, now: datetime.datetime) -> list[dict]:
     title = _("Overdue in your team") if scope == "team" else _("Waiting for your contact or verdict")
     whose = {"team": user.team_id} if scope == "team" and user.team_id else {"owner": user.pk}
     return [
+        _agreed_calls(user, now),
         _handoffs(user, now, in_scope(user, scope), title, {"scope": scope}),
         _section(
             "opportunities",
             _("Next steps due"),
             opportunities.step_due(today).order_by("next_step_on", "pk"),
-            _address("pipeline:opportunity_list", **whose),
+            _address("pipeline:opportunity_list", step="due", sort="step", **whose),
         ),
         _section(
             "opportunities",
             _("Gone cold: nobody has been in touch"),
             opportunities.cold(now).order_by("lead__cold_at", "pk"),
-            _address("pipeline:opportunity_list", **whose),
+            _address("pipeline:opportunity_list", cold=1, **whose),
+        ),
+        _section(
+            "opportunities",
+            _("Rotting: too long in one stage"),
+            opportunities.rotting(now).order_by("stage_at", "pk"),
+            _address("pipeline:opportunity_list", rotting=1, sort="stage", **whose),
+        ),
+        _section(
+            "opportunities",
+            _("No next step"),
+            opportunities.without_next_step().order_by("stage_at", "pk"),
+            _address("pipeline:opportunity_list", step="none", **whose),
         ),
     ]
+
+
+def _agreed_calls(user: User, now: datetime.datetime) -> dict:
+    """Whom the person has agreed to call until the end of today, the earliest first."""
+    leads = agreed_with_sales(Lead.objects.visible_to(user).for_list(), user, _midnight(now))
+    rows = [{"lead": lead, "submission_key": uuid.uuid4()} for lead in leads[:MOST_CALLS]]
+    return {"kind": "agreed", "title": _("Agreed calls"), "rows": rows, "has_more": False}
 
 
 def _for_marketing(user: User, now: datetime.datetime) -> list[dict]:
@@ -119,12 +157,7 @@ def _for_marketing(user: User, now: datetime.datetime) -> list[dict]:
 
     return [
         *_calls(leads, now),
-        of(
-            Stage.RETURNED,
-            _("Returned by sales"),
-            leads.filter(stage=Stage.RETURNED).order_by("pk"),
-            pgettext("action", "Answer"),
-        ),
+        _returns(user),
         of(
             Stage.QUALIFIED,
             _("Qualified, not handed over yet"),
@@ -170,14 +203,18 @@ def _calls(leads: LeadQuerySet, now: datetime.datetime) -> list[dict]:
     return sections
 
 
-def _tasks(user: User, now: datetime.datetime) -> dict:
-    """What the person has to do until the end of today, the earliest first."""
-    midnight = datetime.datetime.combine(
+def _midnight(now: datetime.datetime) -> datetime.datetime:
+    """The end of the reader's today."""
+    return datetime.datetime.combine(
         timezone.localdate(now) + datetime.timedelta(days=1), datetime.time(), timezone.get_current_timezone()
     )
-    tasks = Task.objects.visible_to(user).due(midnight).filter(assignee=user)
-    rows = tasks.select_related("lead__contact", "created_by").order_by("due_at", "pk")
-    return {"kind": "tasks", "title": _("Your tasks"), "rows": list(rows[:MOST_TASKS]), "has_more": False}
+
+
+def _tasks(user: User, now: datetime.datetime) -> dict:
+    """What the person has to do until the end of today, the earliest first."""
+    tasks = Task.objects.visible_to(user).due(_midnight(now)).filter(assignee=user).for_list()
+    section = _section("tasks", _("Your tasks"), tasks.order_by("due_at", "pk"), reverse("pipeline:task_list"))
+    return section | {"has_more": True}  # those of the days to come
 
 
 def _overdue_by_team(user: User, now: datetime.datetime) -> list[dict]:

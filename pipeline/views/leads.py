@@ -1,7 +1,5 @@
 """What marketing and sales do with a lead: the panel on its page, the steps of the funnel, handing over many at once."""
 
-import uuid
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -18,15 +16,17 @@ from accounts.models import User
 from leads import criteria
 from leads.models import CriteriaSet, Lead, LeadEvent, Stage
 from leads.models.leads import WITH_MARKETING
-from pipeline import response, to_do, transitions
-from pipeline.forms.steps import ActivityForm, BriefForm, HandOverForm, RemoveForm
-from pipeline.models import Activity, Handoff, Task
+from leads.routed import in_words
+from pipeline import refusals, response, routing, to_do, transitions
+from pipeline.forms.steps import BriefForm, HandOverForm, RemoveForm
+from pipeline.models import Handoff, Task
 from pipeline.transitions import MOVES, TransitionError
 from pipeline.views import nurture
-from pipeline.views.handoffs import answer, as_row
+from pipeline.views.handoffs import as_row, log_menu
 from pipeline.views.steps import back, explained, require, say_done
 
 MOST_TASKS = 20  # shown of one lead
+TOGETHER = {LeadEvent.Kind.REMOVED, LeadEvent.Kind.ACCEPTED, LeadEvent.Kind.ACTIVITY}  # steps of several at once
 MOST_AT_ONCE = 500  # leads in one bulk step: what fits into one request
 
 
@@ -44,8 +44,14 @@ def lead_panel(request: HttpRequest, pk: int) -> HttpResponse:
     """Fragment for the lead's page: its clocks, its handoff, its opportunity, and what one can do next."""
     lead = _lead(request, pk)
     now = timezone.now()
-    handoff = Handoff.objects.filter(lead=lead).for_list().select_related("decided_by").order_by("-pk").first()
-    opportunity = lead.opportunities.select_related("owner", "lost_reason").order_by("-pk").first()
+    handoff = (
+        Handoff.objects.filter(lead=lead)
+        .for_list()
+        .select_related("decided_by", "wanted_product", "failed_criterion")
+        .order_by("-pk")
+        .first()
+    )
+    opportunity = lead.opportunities.current()
     qualifies, hands_over = (
         access.may(request.user, access.QUALIFY_LEADS),
         access.may(request.user, access.HAND_OVER_LEADS),
@@ -60,9 +66,9 @@ def lead_panel(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "lead": lead,
         "row": as_row(handoff, request.user) if handoff else None,
+        "refused": refusals.shown([handoff])[0] if handoff and handoff.verdict == Handoff.Verdict.REJECTED else None,
         "opportunity": opportunity,
-        "outcomes": Activity.OUTCOMES,
-        "submission_key": uuid.uuid4(),
+        **log_menu(now),
         "page_url": _page_of(lead),
         "tasks": _tasks_of(lead, request.user),
         "may_add_task": access.may(request.user, access.HAVE_TASKS),
@@ -84,40 +90,16 @@ def lead_panel(request: HttpRequest, pk: int) -> HttpResponse:
         "referral": lead.referrals.select_related("partner").order_by("-pk").first(),
         "may_note_demand": access.may(request.user, access.EDIT_CONTACTS) and not lead.is_removed,
         "may_restore": access.may(request.user, access.REMOVE_LEADS) and lead.is_removed,
+        "recycling": lead.recyclings.open().first(),
         **nurture.panel(lead, request.user),
     }
     return render(request, "pipeline/lead_panel.html", context)
 
 
 def _tasks_of(lead: Lead, user: User) -> list[tuple[Task, bool]]:
-    """What is still to be done about the lead, each with whether `user` may tick it off."""
-    tasks = Task.objects.visible_to(user).open().filter(lead=lead).select_related("assignee").order_by("due_at", "pk")
-    return [(task, to_do.may_finish(task, user)) for task in tasks[:MOST_TASKS]]
-
-
-@login_required
-@require_POST
-def activity_log(request: HttpRequest, pk: int) -> HttpResponse:
-    lead = _lead(request, pk)
-    form = ActivityForm(request.POST)
-    if not form.is_valid():
-        messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
-    else:
-        kind, outcome = form.cleaned_data["what"]
-        with explained(request):
-            activity = transitions.log_activity(
-                lead,
-                kind,
-                outcome,
-                by=request.user,
-                at=timezone.now(),
-                note=form.cleaned_data["note"],
-                submission_key=form.cleaned_data["submission_key"],
-            )
-            said = _("%(activity)s recorded for %(lead)s.") % {"activity": activity, "lead": lead}
-            say_done(request, said[:1].upper() + said[1:], lead, LeadEvent.Kind.ACTIVITY)
-    handoff = lead.handoffs.order_by("-pk").first()
-    return answer(request, handoff) if handoff else back(request, _page_of(lead))
+    """What is still to be done about the lead, each with whether `user` may change it."""
+    tasks = Task.objects.visible_to(user).open().filter(lead=lead).for_list().order_by("due_at", "pk")
+    return [(task, to_do.may_change(task, user)) for task in tasks[:MOST_TASKS]]
 
 
 @login_required
@@ -166,7 +148,9 @@ def lead_hand_over(request: HttpRequest, pk: int) -> HttpResponse:
             said = _("%(lead)s handed over to %(rep)s.") % {"lead": lead, "rep": handoff.assigned_to}
             say_done(request, said, lead, LeadEvent.Kind.HANDED_OVER)
             return back(request, _page_of(lead))
-    return render(request, "pipeline/lead_hand_over.html", {"lead": lead, "form": form})
+    routed = routing.would_go_to(lead, at=timezone.now())
+    context = {"lead": lead, "form": form, "routed": routed, "routed_why": in_words(routed.why)}
+    return render(request, "pipeline/lead_hand_over.html", context)
 
 
 @login_required
@@ -235,13 +219,16 @@ def leads_hand_over(request: HttpRequest) -> HttpResponse:
         ready = [lead for lead in leads if lead.stage in MOVES[Stage.HANDED_OVER]]
         context = {"leads": leads, "ready": ready, "form": form}
         return render(request, "pipeline/leads_hand_over.html", context)
-    results = []
-    for lead in leads:
-        try:
-            handoff = transitions.hand_over(lead, by=request.user, at=timezone.now(), **form.cleaned_data)
-            results.append({"lead": lead, "rep": handoff.assigned_to, "why_not": ""})
-        except TransitionError as refusal:
-            results.append({"lead": lead, "rep": None, "why_not": str(refusal)})
+    try:
+        handed = transitions.hand_over_many(leads, by=request.user, at=timezone.now(), **form.cleaned_data)
+    except TransitionError as refusal:
+        handed = [(lead, refusal) for lead in leads]
+    results = [
+        {"lead": lead, "rep": None, "why_not": str(what)}
+        if isinstance(what, TransitionError)
+        else {"lead": lead, "rep": what.assigned_to, "why": what.why_them, "why_not": ""}
+        for lead, what in handed
+    ]
     done = sum(1 for result in results if result["rep"])
     said = ngettext("%(done)s lead handed over.", "%(done)s leads handed over.", done) % {"done": done}
     messages.add_message(request, messages.SUCCESS if done else messages.WARNING, said)
@@ -275,7 +262,7 @@ def leads_remove(request: HttpRequest) -> HttpResponse:
             results.append({"lead": lead, "why_not": str(refusal)})
     done = sum(1 for result in results if not result["why_not"])
     said = ngettext("%(done)s lead removed.", "%(done)s leads removed.", done) % {"done": done}
-    undo_url = reverse("pipeline:leads_remove_undo", args=[undoes.pk]) if undoes else ""
+    undo_url = reverse("pipeline:undo_together", args=[undoes.pk]) if undoes else ""
     messages.add_message(
         request,
         messages.SUCCESS if done else messages.WARNING,
@@ -288,12 +275,12 @@ def leads_remove(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_POST
-def leads_remove_undo(request: HttpRequest, pk: int) -> HttpResponse:
-    """Bring back what was removed together, as the toast offers; `pk` is the event of any one of them."""
+def undo_together(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take back what was done together, as the toast offers; `pk` is the event of any one of them."""
     leads = Lead.objects.visible_to(request.user)
-    event = get_object_or_404(LeadEvent, pk=pk, lead__in=leads, kind=LeadEvent.Kind.REMOVED)
+    event = get_object_or_404(LeadEvent, pk=pk, lead__in=leads, kind__in=TOGETHER)
     with explained(request):
-        restored, left = transitions.undo_removals(event, by=request.user, at=timezone.now())
+        restored, left = transitions.undo_together(event, by=request.user, at=timezone.now())
         if restored:
             text = ngettext(
                 "%(count)s lead is back where it stood.", "%(count)s leads are back where they stood.", restored

@@ -17,19 +17,17 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts import access
 from accounts.keyset import keyset_page
-from accounts.models import Organisation, User
+from accounts.models import User
 from accounts.saving import save_unless_taken
 from leads import consents
 from leads.models import Contact, Lead, Stage
 from pipeline.models import Enrolment, MailTemplate, NurturePlan, NurtureStep, StepRun
-from pipeline.nurture import enrol, mails, plans, running, words
+from pipeline.nurture import enrol, plans
 from pipeline.nurture.forms import (
     EnrolmentFilter,
     EnterForm,
-    MailTemplateForm,
     NurturePlanForm,
     NurtureStepForm,
-    PreviewForm,
     ResultFilter,
 )
 from pipeline.transitions import TransitionError
@@ -402,114 +400,3 @@ def panel(lead: Lead, user: User) -> dict[str, Any]:
         "may_nurture": access.may(user, access.NURTURE_LEADS) and lead.stage == Stage.WARM,
         "is_proposed": lead.stage == Stage.WARM and lead.proposed_at is not None,
     }
-
-
-# --- Templates of mails ----------------------------------------------------------------------------------------------
-
-
-@login_required
-@require_safe
-def template_list(request: HttpRequest) -> HttpResponse:
-    used = NurtureStep.objects.filter(template=OuterRef("pk"), retired_at__isnull=True)
-    context = {
-        "templates": MailTemplate.objects.annotate(is_used=Exists(used)).order_by("-is_active", "name"),
-        "may_plan": access.may(request.user, access.PLAN_NURTURE),
-        "tab": "templates",
-    }
-    return render(request, "nurture/template_list.html", context)
-
-
-@access.only_for(access.PLAN_NURTURE)
-@require_http_methods(["GET", "HEAD", "POST"])
-def template_add(request: HttpRequest) -> HttpResponse:
-    form = MailTemplateForm(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid() and (template := save_unless_taken(form)):
-        messages.success(request, _("“%(template)s” is saved. This is how a lead reads it.") % {"template": template})
-        return redirect("pipeline:mail_template", template.pk)
-    return _template_page(request, form)
-
-
-@access.only_for(access.PLAN_NURTURE)
-@require_http_methods(["GET", "HEAD", "POST"])
-@transaction.atomic
-def template_edit(request: HttpRequest, pk: int) -> HttpResponse:
-    rows = MailTemplate.objects.all()
-    template = get_object_or_404(rows.select_for_update() if request.method == "POST" else rows, pk=pk)
-    form = MailTemplateForm(request.POST if request.method == "POST" else None, instance=template)
-    if request.method == "POST" and form.is_valid() and save_unless_taken(form):
-        messages.success(request, _("Saved. Mails sent before keep their words."))
-        return redirect("pipeline:mail_template", template.pk)
-    return _template_page(request, form, pk)
-
-
-def _template_page(request: HttpRequest, form: MailTemplateForm, pk: int | None = None) -> HttpResponse:
-    context = {"form": form, "pk": pk, "placeholders": words.PLACEHOLDERS.items()}
-    return render(request, "nurture/template_edit.html", context, status=422 if form.errors else 200)
-
-
-@login_required
-@require_safe
-def template_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    """The template as a given lead reads it, in both languages."""
-    template = get_object_or_404(MailTemplate, pk=pk)
-    form = PreviewForm.read(request.GET)
-    lead = form.cleaned_data["lead"] or form.leads().first()
-    form = PreviewForm({"lead": str(lead.pk)} if lead else {})
-    context = {
-        "template": template,
-        "form": form,
-        "lead": lead,
-        "previews": _previews(template, lead) if lead else [],
-        "may_plan": access.may(request.user, access.PLAN_NURTURE),
-    }
-    return render(request, "nurture/template_detail.html", context)
-
-
-def _previews(template: MailTemplate, lead: Lead) -> list[dict[str, Any]]:
-    written = [
-        ("en", "English", template.subject_en),
-        ("ru", "Русский", template.subject_ru),
-    ]
-    language = mails.language_of(lead.contact, Organisation.current())
-    return [
-        {
-            "code": code,
-            "name": name,
-            "mail": _composed(template, lead, code) if subject else None,
-            "is_theirs": code == language,
-        }
-        for code, name, subject in written
-    ]
-
-
-def _composed(template: MailTemplate, lead: Lead, language: str) -> mails.Mail:
-    """With an example of an event and an offer, and links that unsubscribe nobody."""
-    organisation = Organisation.current()
-    today = timezone.localdate(timezone=organisation.tzinfo)
-    event = running.event_for(NurtureStep(kind=NurtureStep.Kind.INVITATION), None, today)
-    return mails.compose(
-        template,
-        lead,
-        mails.Occasion.example(event, today),
-        language=language,
-        organisation=organisation,
-        sender=running.sender_of(lead, None),
-        token=mails.token_of(mails.NOBODY),
-    )
-
-
-@access.only_for(access.PLAN_NURTURE)
-@require_POST
-def template_test(request: HttpRequest, pk: int) -> HttpResponse:
-    """Send the preview to oneself, in the languages that the template has."""
-    template = get_object_or_404(MailTemplate, pk=pk)
-    lead = PreviewForm.read(request.GET).cleaned_data["lead"]
-    if lead is None:
-        messages.error(request, _("Choose the lead as whom you want to read it."))
-        return redirect("pipeline:mail_template", template.pk)
-    now = timezone.now()
-    for code, subject in (("en", template.subject_en), ("ru", template.subject_ru)):
-        if subject:
-            mails.send_test(_composed(template, lead, code), request.user, at=now)
-    messages.success(request, _("A test is on its way to %(email)s.") % {"email": request.user.email})
-    return redirect(f"{reverse('pipeline:mail_template', args=[template.pk])}?lead={lead.pk}")

@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts import access
@@ -39,11 +40,22 @@ def require(request: HttpRequest, allowed: set[Role]) -> None:
         raise PermissionDenied
 
 
-def say_done(request: HttpRequest, text: str, lead: Lead, undoes: LeadEvent.Kind | None = None) -> None:
-    """Say what happened, with an Undo for the person's last step of the kind `undoes`."""
+def say_done(
+    request: HttpRequest, text: str, lead: Lead, undoes: LeadEvent.Kind | None = None, *, note_url: str = ""
+) -> None:
+    """Say what happened, with an Undo for the person's last step of the kind `undoes`, and where to add a note.
+
+    Whoever sells to the lead is asked what comes next, on the board at once where nothing does.
+    """
     event = undoes and lead.events.filter(kind=undoes, actor=request.user).order_by("-pk").first()
-    tags = f"undo:{reverse('pipeline:undo', args=[event.pk])}" if event else ""
-    messages.success(request, text, extra_tags=tags)
+    tags = [f"undo:{reverse('pipeline:undo', args=[event.pk])}"] if event else []
+    tags += [f"note:{note_url}"] if note_url else []
+    opportunity = lead.opportunities.open().select_related("owner").order_by("-pk").first()
+    if opportunity is not None and access.can_sell_for(request.user, opportunity.owner):
+        is_due = opportunity.next_step_on is None or opportunity.next_step_on <= timezone.localdate()
+        url = reverse("pipeline:opportunity_step", args=[opportunity.pk])
+        tags.append(f"{'asks' if is_due else 'offers'}:{url}")
+    messages.success(request, text, extra_tags=" ".join(tags))
 
 
 def back(request: HttpRequest, default: str, *, to_referrer: bool = False) -> HttpResponseRedirect:

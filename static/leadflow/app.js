@@ -161,6 +161,12 @@ function moveRow(step) {
   row.scrollIntoView({ block: "nearest" });
 }
 
+function copyField(button) {
+  const field = one(`#${button.dataset.copies}`);
+  field.select(); // where the browser keeps the clipboard to itself, Ctrl-C does the rest
+  navigator.clipboard?.writeText(field.value).then(() => { one("span", button).textContent = button.dataset.copied; }, () => {});
+}
+
 /* --- Pointer --- */
 
 document.addEventListener("click", (event) => {
@@ -172,7 +178,7 @@ document.addEventListener("click", (event) => {
     if (!inside && !all("textarea, input:not([type=hidden])", target).some((field) => field.value !== field.defaultValue)) target.close();
     return;
   }
-  const button = target.closest("[data-opens], [data-closes], [data-dismiss], [data-theme-choice], [data-fold-navigation], [data-print]");
+  const button = target.closest("[data-opens], [data-closes], [data-dismiss], [data-theme-choice], [data-fold-navigation], [data-print], [data-copies]");
   if (button) {
     if (button.dataset.opens) { closeMenus(); one(`#${button.dataset.opens}`)?.showModal(); placeToasts(); }
     else if ("closes" in button.dataset) {
@@ -182,6 +188,7 @@ document.addEventListener("click", (event) => {
       if (dialog) dialog.close();
       else (one("main .crumb") || { click: () => history.back() }).click();
     }
+    else if (button.dataset.copies) copyField(button);
     else if ("dismiss" in button.dataset) button.closest(".toast").remove();
     else if ("themeChoice" in button.dataset) chooseTheme(button.dataset.themeChoice);
     else if ("foldNavigation" in button.dataset) foldNavigation();
@@ -197,7 +204,7 @@ document.addEventListener("click", (event) => {
     return;
   }
   const row = rowOf(target);
-  if (row && plainClick && !target.closest("a, button, input, select, textarea, label, summary, .menu-panel") && !String(getSelection())) one(".row-link", row).click();
+  if (row && plainClick && !target.closest("a, button, input, select, textarea, label, details") && !String(getSelection())) one(".row-link", row).click();
 }, true);
 
 document.addEventListener("change", (event) => {
@@ -210,6 +217,13 @@ document.addEventListener("change", (event) => {
 });
 
 /* --- Keyboard --- */
+
+/* A menu that a key opens is gone through by keys: its first button has the focus. */
+function press(control) {
+  control.click();
+  const menu = control.matches("summary") && control.parentElement;
+  if (menu && menu.open) one(".menu-panel :is(button, a)", menu)?.focus();
+}
 
 addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k" && one("[data-search]")) {
@@ -231,12 +245,15 @@ addEventListener("keydown", (event) => {
     j: () => moveRow(1),
     k: () => moveRow(-1),
     x: () => row && one('[name="selected"]', row)?.click(),
+    o: () => row && one(".row-link", row).click(),
+    u: () => all('.toast form [type="submit"]', toasts()).pop()?.click(), // takes back what was done last
   };
+  if (event.repeat && !"jk".includes(event.key)) return; // a key that is held acts once
   // A page's own keys: the control marked with it in this row, else one of the page (or of what lies above it) that is in
   // no row: a key must never act on a row that isn't the focused one.
   const own = event.key.length === 1 && /[a-z]/.test(event.key) && `[data-key="${event.key}"]`;
   const control = own && ((row && one(own, row)) || all(own, overlay || one("main") || document).find((each) => !rowOf(each)));
-  const act = control ? () => control.click() : acts[event.key];
+  const act = control ? () => press(control) : acts[event.key];
   if (act) { event.preventDefault(); act(); }
 });
 
@@ -291,6 +308,16 @@ for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
     if (overlay && !event.detail.target.children.length) overlay.close(); // nothing came: don't leave an empty drawer
   });
 }
+/* A row that comes back fresh keeps the place of whoever works by keys. */
+let rowInHand = "";
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const row = rowOf(event.detail.target);
+  rowInHand = row && row === event.detail.target && row.contains(document.activeElement) ? row.id : "";
+});
+document.addEventListener("htmx:afterSettle", () => {
+  if (rowInHand) one(`#${CSS.escape(rowInHand)} .row-link`)?.focus({ preventScroll: true });
+  rowInHand = "";
+});
 document.addEventListener("htmx:afterSwap", (event) => {
   const overlay = event.detail.target.closest?.("dialog");
   if (overlay) keepIdsApart(event.detail.target);

@@ -9,7 +9,7 @@ from accounts.models import Organisation
 from kpi.facts import campaigns_touched, touched_days, touched_leads
 from kpi.models import Fact, Reckoning
 from leads.models import Campaign, Expense, Lead
-from pipeline.models import Handoff, Opportunity, Payment
+from pipeline.models import Handoff, Opportunity, Payment, PlannedPayment
 
 LEAD_MEASURES = {
     "leads": "registered_at",
@@ -28,6 +28,7 @@ LEAD_MEASURES = {
     "referred": "referred_at",
     "lost": "lost_at",
     "nurtured": "nurtured_at",
+    "recycled": "recycled_at",
 }
 COHORTS = {
     "new>contacted": ("registered_at", "contacted_at", 60),
@@ -141,6 +142,10 @@ class NaiveCount:
             self.add("demos", deal.demo_at, *where)
             self.add("proposals", deal.proposal_at, *where)
             self.add("contracts", deal.contract_at, *where)
+            if deal.proposal_seconds is not None:
+                self.add("timed_proposals", deal.proposal_at, *where)
+            if deal.contract_seconds is not None:
+                self.add("timed_contracts", deal.contract_at, *where)
             self.add("lost_deals", deal.lost_at, *where, deal.amount)
             if deal.won_at is None:
                 continue
@@ -150,13 +155,34 @@ class NaiveCount:
                 if deal.amount is not None:
                     self.add("deals_with_cost", deal.won_at, *where, deal.amount)
                     self.add("cost_of_sales", deal.won_at, *where, deal.amount - deal.margin)
+            if deal.repeats_id is None:
+                self.add("first_deals", deal.won_at, *where)
+            else:
+                self.add("repeat_purchases", deal.won_at, *where, deal.amount)
             won = (deal.won_at, deal.pk, where)
             first_won[deal.lead.contact_id] = min(first_won.get(deal.lead.contact_id, won), won)
         for won_at, _pk, where in first_won.values():
             self.add("new_clients", won_at, *where)
+        paid: dict[int, Decimal] = defaultdict(Decimal)
         for payment in Payment.objects.select_related("opportunity__lead").order_by("pk").iterator(AT_ONCE):
+            if payment.voided_at is not None:
+                continue
             deal = payment.opportunity
+            paid[deal.pk] += payment.amount
             self.add("payments", payment.paid_on, deal.lead.campaign_id, deal.product_id, deal.owner_id, payment.amount)
+
+        self.plans(paid)
+
+    def plans(self, paid: dict[int, Decimal]) -> None:
+        """Payments fill each plan in order of its days."""
+        plan = PlannedPayment.objects.filter(opportunity__stage="won").select_related("opportunity__lead")
+        for planned in plan.order_by("opportunity", "due_on", "pk").iterator(AT_ONCE):
+            deal = planned.opportunity
+            where = (deal.lead.campaign_id, deal.product_id, deal.owner_id)
+            part = min(planned.amount, paid[deal.pk])
+            paid[deal.pk] -= part
+            self.add("planned_payments", planned.due_on, *where, planned.amount)
+            self.add("planned_paid", planned.due_on, *where, part)
 
     def campaigns(self) -> None:
         for campaign in self.reach.values():
