@@ -39,7 +39,8 @@ def main(arguments: list[str]) -> int:
         folder.chmod(0o755)
         env = os.environ | {"PRODUCTION": "0", "DEBUG": "0", "DATA_DIR": str(folder / "data")}
         (folder / "data").mkdir()
-        for name in ("PORT", "HOST", "SITE_URL", "SECRET_KEY", "EMAIL_URL"):
+        # Without compiled files each of the many processes would compile everything anew.
+        for name in ("PORT", "HOST", "SITE_URL", "SECRET_KEY", "EMAIL_URL", "PYTHONDONTWRITEBYTECODE"):
             env.pop(name, None)
         if chromium := find_chromium():
             env["CHROMIUM"] = chromium

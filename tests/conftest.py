@@ -1,11 +1,16 @@
 """The fixed cast, and an organisation with its defaults for every test that touches the database."""
 
+import contextlib
 import datetime
+import fcntl
+import sqlite3
 from collections.abc import Iterator
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
+from pytest_django.plugin import blocking_manager_key
 
 from accounts.models import Role, Team, User
 from leads.models import CriteriaSet
@@ -27,6 +32,58 @@ def _last_connections(django_db_setup, django_db_blocker) -> Iterator[None]:
 
 
 START = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings, request, tmp_path_factory, django_db_blocker
+) -> Iterator[None]:
+    """Where several workers test at once, one makes the tables and the others copy them."""
+    if not hasattr(request.config, "workerinput"):
+        yield
+        return
+    name, settings = connection.creation._get_test_db_name(), connection.settings_dict
+    folder = tmp_path_factory.getbasetemp().parent
+    template = _template_name() if connection.vendor == "postgresql" else str(folder / "template.sqlite3")
+    with (folder / "template.lock").open("w") as lock, django_db_blocker.unblock():
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "template.made").exists():
+            _make_template(template)
+            (folder / "template.made").touch()
+    if connection.vendor == "postgresql":
+        settings["TEST"]["TEMPLATE"] = template
+        yield
+        return
+    with contextlib.closing(sqlite3.connect(name, uri=True)) as base:  # lives in memory as long as it is open
+        with contextlib.closing(sqlite3.connect(template)) as made:
+            made.backup(base)
+        yield
+
+
+def _template_name() -> str:
+    return f"test_{connection.settings_dict['NAME']}_template"
+
+
+def _make_template(name: str) -> None:
+    own = connection.settings_dict["NAME"]
+    if connection.vendor == "postgresql":
+        with connection.creation._nodb_cursor() as cursor:
+            cursor.execute(f'DROP DATABASE IF EXISTS "{name}"')
+            cursor.execute(f'CREATE DATABASE "{name}"')
+    connection.settings_dict["NAME"] = name
+    try:
+        call_command("migrate", verbosity=0)
+    finally:
+        connection.close()
+        connection.settings_dict["NAME"] = own
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """The last to end, which is none of the workers, takes the template away."""
+    if not hasattr(session.config, "workerinput") and connection.vendor == "postgresql":
+        if getattr(session.config.option, "numprocesses", None):
+            with session.config.stash[blocking_manager_key].unblock(), connection.creation._nodb_cursor() as cursor:
+                cursor.execute(f'DROP DATABASE IF EXISTS "{_template_name()}"')
 
 
 @pytest.fixture(scope="session")

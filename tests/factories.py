@@ -23,7 +23,7 @@ from leads.models import (
 )
 from leads.registration import Person, register_lead
 from pipeline import transitions
-from pipeline.models import Activity, Handoff, NurturePlan, NurtureStep, Opportunity
+from pipeline.models import Activity, Handoff, NurturePlan, NurtureStep, Opportunity, Recycling
 from pipeline.nurture.enrol import enter
 from pipeline.nurture.running import do_due
 
@@ -108,9 +108,9 @@ class ContactFactory(DjangoModelFactory):
     company = factory.SubFactory(CompanyFactory)
 
 
-def reason(kind: str = "rejection", *, needs_attempts: bool = False) -> Reason:
-    """The first reason of a kind among the defaults."""
-    return Reason.objects.filter(kind=kind, needs_attempts=needs_attempts).first()
+def reason(kind: str = "rejection", *, evidence: str = "") -> Reason:
+    """The first reason of a kind among the defaults, by what it asks for."""
+    return Reason.objects.filter(kind=kind, evidence=evidence).first()
 
 
 def a_lead(*, by: User | None = None, at: datetime.datetime = NOON, campaign: Campaign | None = None, **fields) -> Lead:
@@ -188,3 +188,11 @@ def a_nurtured_lead(*, by: User, at: datetime.datetime = NOON, **fields) -> Lead
     transitions.qualify(meet_criteria(lead, by=by, at=at), by=by, at=at)
     lead.refresh_from_db()
     return lead
+
+
+def a_recycled_lead(*, by: User, at: datetime.datetime = NOON, **fields) -> Lead:
+    """A warm lead that was asked again after a long silence, and is interested."""
+    lead = a_lead(by=by, at=at - days(100), **fields)
+    transitions.keep_warm(lead, by=by, at=at - days(99))
+    row = Recycling.objects.create(lead=lead, because="warm", how="call", due_at=at, opened_at=at)
+    return transitions.recycle(row, by=by, at=at)

@@ -111,7 +111,7 @@ def _matches(cell: str, response: HttpResponse, writes: set) -> bool:
     if cell == "done":
         return response.status_code in (200, 201, 204, 302) and bool(writes)
     if cell == "no":
-        return response.status_code in (200, 302) and not writes
+        return response.status_code in (200, 302, 422) and not writes
     if cell == "in":
         is_sent = response.status_code == 302 and response["Location"].startswith(reverse("account_login"))
         return is_sent and not writes

@@ -1,11 +1,13 @@
 """What the access table acts on: the cast, one of each thing (sales' things are Sam's), and a valid body per route."""
 
 import uuid
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core import signing
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
@@ -17,11 +19,22 @@ from leads.confirming import token_of as token_to_confirm
 from leads.criteria import approval, drafts
 from leads.criteria.approval import Side
 from leads.forms.public import Opened
-from leads.models import CriteriaSet, LeadEvent, Partner, Purpose
+from leads.models import CriteriaSet, ExchangeRate, LeadEvent, Partner, Purpose
 from leads.registration import Person
-from pipeline import transitions
+from pipeline import content, feed, recycling, transitions
 from pipeline.defaults import create_defaults
-from pipeline.models import MailTemplate
+from pipeline.models import (
+    Absence,
+    Activity,
+    Checklist,
+    ContentItem,
+    Handoff,
+    MailTemplate,
+    Notification,
+    ReviewProposal,
+    RoutingRule,
+    SalesPipeline,
+)
 from pipeline.nurture.enrol import enter, take_out
 from pipeline.nurture.mails import NOBODY, token_of
 from pipeline.to_do import finish_task, open_task
@@ -88,12 +101,36 @@ def build() -> World:
     world.sams_handoff = factories.a_handoff(world.sam, by=world.mia)
     world.sams_lead = world.sams_handoff.lead
     world.sams_contacted_handoff = factories.a_contacted_handoff(world.sam, by=world.mia)
+    world.sams_activity = world.sams_contacted_handoff.lead.activities.get()
+    now = timezone.now()  # the clocks of a handoff of today are in time
+    world.sams_fresh_handoff, world.sams_paused_handoff, world.pooled_handoff = (
+        factories.a_contacted_handoff(world.sam, by=world.mia, at=now) for _each in range(3)
+    )
+    transitions.pause(world.sams_paused_handoff, now + factories.days(3), "Wait", by=world.sam, at=now)
+    Handoff.objects.filter(pk=world.pooled_handoff.pk).update(pooled_at=now)
+    world.returned_handoff, world.disputed_handoff = (factories.a_handoff(world.sam, by=world.mia) for _each in "12")
+    for handoff in (world.returned_handoff, world.disputed_handoff):
+        transitions.reject(handoff, world.reason, by=world.sam, at=NOON, missing="Budget", criteria_doubt="Too lax")
+    transitions.answer_return(world.disputed_handoff, "dispute", note="They have one", by=world.mia, at=NOON)
     world.sams_opportunity = factories.an_opportunity(world.sam, by=world.mia)
     world.sams_won_opportunity = factories.a_won_opportunity(world.sam, by=world.mia)
     world.sams_lead = world.sams_handoff.lead
+    world.pipeline, world.demo = SalesPipeline.objects.create(name="Small orders"), "demo"
+    world.client = world.sams_won_opportunity.lead.contact
+    world.asked, world.proposal = "asked", "proposal"
+    world.sams_closed_opportunity = factories.a_won_opportunity(world.sam, by=world.mia)
+    world.payment = transitions.record_payment(
+        factories.a_won_opportunity(world.sam, by=world.mia), paid_on=NOON.date(), amount=Decimal(7), by=None, at=NOON
+    )
+    world.objection = transitions.raise_objection(world.sams_opportunity, "price", text="Dear", by=world.sam, at=NOON)
+    world.exchange_rate = ExchangeRate.objects.create(currency="CHF", valid_from=NOON.date(), rate=Decimal("1.1"))
+    world.sams_opportunity.refresh_from_db()
     world.plan = factories.a_nurture_plan()
     world.step = world.plan.steps.get()
     world.template = MailTemplate.objects.create(name="Hello", subject_en="News", body_en="Hello {first_name}")
+    world.sales_template = MailTemplate.objects.create(
+        name="First", subject_en="Our talk", body_en="Hello {first_name}", is_for_sales=True
+    )
     leads = [factories.a_lead(by=world.mia) for _each in range(3)]
     for lead in leads:
         transitions.keep_warm(lead, by=world.mia, at=NOON)
@@ -138,9 +175,56 @@ def build() -> World:
         for title in ("Send the price list", "Send the case")
     )
     finish_task(world.sams_done_task, by=world.sam, at=NOON)
+    _build_recycling(world)
+    _build_content(world)
+    world.sams_calendar, world.no_calendar = feed.new_key(world.sam, has_names=True, at=NOON), "nobodys"
+    _build_quality(world)
     _vote_on_criteria(world)
+    world.routing_rule = RoutingRule.objects.first()
+    world.unused_rule = RoutingRule.objects.create(name="Once", position=9, is_active=False)
+    world.sams_absence = Absence.objects.create(user=world.sam, deputy=world.max, **_holidays(30))
     world.sams_notification = world.sam.notifications.unread().first()
     return world
+
+
+def _build_recycling(world: World) -> None:
+    """What Sam lost is to be asked again; it is his task."""
+    opportunity = factories.an_opportunity(world.sam, by=world.mia)
+    transitions.lose(opportunity, world.loss, by=world.sam, at=NOON)
+    recycling.run(NOON + factories.days(91))
+    world.recycling = opportunity.recyclings.get()
+    world.recycling_task = world.recycling.task
+
+
+def _build_content(world: World) -> None:
+    world.content, world.content_with_file = (
+        content.keep(ContentItem(title=title, kind="case", link=link), file=file, by=world.mia, at=NOON)
+        for title, link, file in [
+            ("Case of Acme", "https://case.example/", None),
+            ("Prices", "", SimpleUploadedFile("prices.pdf", b"%PDF-1.4 prices")),
+        ]
+    )
+    world.sams_content_use = content.use(world.content, world.sams_lead, by=world.sam, at=NOON)
+    world.content_request, world.answered_content_request = (
+        content.ask(title=title, kind="deck", by=world.sam, at=NOON) for title in ("Deck for hotels", "Deck for banks")
+    )
+    content.decline(world.answered_content_request, "We have one for finance.", by=world.mia, at=NOON)
+
+
+def _build_quality(world: World) -> None:
+    """Sam's calls: one reviewed by Max, one picked for review, one left out."""
+    world.checklist = Checklist.objects.get(kind="call")
+    calls = [
+        transitions.log_activity(world.sams_lead, Activity.Kind.CALL, Activity.Outcome.REACHED, by=world.sam, at=NOON)
+        for _each in range(3)
+    ]
+    scores = {item.pk: item.points for item in world.checklist.items.all()}
+    world.sams_call, call = calls[0], {"checklist": world.checklist, "person": world.sam, "week": NOON.date()}
+    world.sams_review = transitions.review(
+        world.checklist, world.sam, scores, activity=calls[0], by=world.max, at=timezone.now()
+    )
+    world.sams_proposal = ReviewProposal.objects.create(activity=calls[1], **call)
+    world.sams_skipped_proposal = ReviewProposal.objects.create(activity=calls[2], skipped_because="Noise", **call)
 
 
 def _build_questionnaires(world: World) -> None:
@@ -156,6 +240,11 @@ def _build_questionnaires(world: World) -> None:
     questionnaires.publish(world.questionnaire, by=by, at=at, is_acknowledged=True)
     world.question_keys = list(world.questionnaire.published.questions.values_list("key", flat=True))
     world.question_key = world.question_keys[1]
+
+
+def _holidays(from_now: int) -> dict[str, Any]:
+    first = timezone.localdate() + factories.days(from_now)
+    return {"starts_on": first, "ends_on": first + factories.days(5)}
 
 
 QUESTION = {
@@ -205,8 +294,27 @@ def _person(name: str, role: Role, team: Team | None) -> User:
 
 NEW_PASSWORD = "an even longer pass phrase"
 
+PIPELINE_DAYS = {f"{stage}_days": 14 for stage in ("accepted", "demo", "proposal", "contract")}
+ROUTING_RULE = {"client": "any", "to": "anyone", "takes": "both", "order": "least_loaded", "is_active": "on"}
+
+
+def _an_item(text: str) -> dict[str, str]:
+    management = {"items-TOTAL_FORMS": "1", "items-INITIAL_FORMS": "0"}
+    return management | {"items-0-text": text, "items-0-points": "5", "items-0-is_active": "on"}
+
+
 # Valid bodies of POST (for the API, of any method: as JSON), by route name. `world.me` is the person of the column.
+_CONTENT = {"title": "Case of Bolt", "kind": "case", "link": "https://bolt.example/"}
+_CONTENT_REQUEST = {"title": "Case of a bank", "kind": "case", "submission_key": str(uuid.uuid4())}
+TASK = {"title": "Send the price list", "due_at": "2026-03-03T10:00"}
 BODIES: dict[str, Any] = {
+    "pipeline:content_add": lambda world: _CONTENT,
+    "pipeline:content_edit": lambda world: _CONTENT,
+    "pipeline:content_add_for": lambda world: _CONTENT,
+    "pipeline:content_request_add": lambda world: _CONTENT_REQUEST,
+    "pipeline:content_request_add_for": lambda world: _CONTENT_REQUEST,
+    "pipeline:content_request_deliver": lambda world: {"item": world.content.pk},
+    "pipeline:content_request_decline": lambda world: {"answer": "There is one."},
     "account_login": lambda world: {"login": "ada@example.com", "password": PASSWORD},
     "account_change_password": lambda world: {
         "oldpassword": PASSWORD,
@@ -329,15 +437,54 @@ BODIES: dict[str, Any] = {
     "leads:question_add": lambda world: {"kind": "text", "text_en": "Your shoe size?"},
     "leads:question_edit": lambda world: {"kind": "text", "text_en": "Your mobile phone?"},
     "leads:question_move": lambda world: {"direction": "up"},
-    "pipeline:handoff_reject": lambda world: {"reason": factories.reason().pk, "missing": "The budget"},
+    "pipeline:handoff_reject": lambda world: {
+        "reason": factories.reason().pk,
+        "missing": "The budget",
+        "criteria_doubt": "Budgets change",
+    },
+    "pipeline:return_answer": lambda world: {"answer": "requalify"},
+    "pipeline:dispute_decide": lambda world: {"decision": "overturned", "note": "They asked for an offer"},
+    "pipeline:handoff_pause": lambda world: {
+        "until": f"{timezone.localtime() + factories.days(3):%Y-%m-%dT%H:%M}",
+        "reason": "On holiday",
+    },
     "pipeline:handoff_reassign": lambda world: {"to": world.max.pk},
     "pipeline:activity_log": lambda world: {"what": "call:reached"},
+    "pipeline:activity_note": lambda world: {"note": "Asked for a price"},
+    "pipeline:handoffs_accept": lambda world: {"selected": [world.sams_contacted_handoff.pk]},
+    "pipeline:handoffs_reassign": lambda world: {
+        "selected": [world.sams_handoff.pk],
+        "to": world.max.pk,
+        "confirmed": "1",
+    },
+    "pipeline:handoffs_mail": lambda world: {
+        "selected": [world.sams_handoff.pk],
+        "template": world.sales_template.pk,
+        "submission_key": str(uuid.uuid4()),
+        "confirmed": "1",
+    },
+    "pipeline:mail_write": lambda world: {
+        "subject": "Our talk",
+        "text": "Hello",
+        "submission_key": str(uuid.uuid4()),
+    },
+    "pipeline:lead_number": lambda world: {"phone": "+44 20 7946 0018"},
     "pipeline:desk_sheet": lambda world: {
         "outcome": "reached",
         "brief": "Wants to count visitors",
         "submission_key": str(uuid.uuid4()),
     },
     "pipeline:desk_criterion": lambda world: {"key": "need", "value": "yes"},
+    "pipeline:task_new": lambda world: TASK | {"assignee": world.mia.pk},
+    "pipeline:opportunity_task_add": lambda world: TASK | {"assignee": world.mia.pk},
+    "pipeline:campaign_task_add": lambda world: TASK | {"assignee": world.mia.pk},
+    "pipeline:task_detail": lambda world: (
+        TASK | {"assignee": world.sam.pk, "seen_at": world.sams_task.updated_at.isoformat()}
+    ),
+    "pipeline:tasks_change": lambda world: {"selected": [world.sams_task.pk], "do": "done"},
+    "pipeline:notification_choices": lambda world: (
+        {"all": "digest"} | {f"{kind}_mail": "digest" for kind in Notification.Kind.values}
+    ),
     "pipeline:task_add": lambda world: {
         "title": "Send the price list",
         "assignee": world.mia.pk,
@@ -377,6 +524,17 @@ BODIES: dict[str, Any] = {
         "seen_at": world.sams_opportunity.updated_at.isoformat(),
     },
     "pipeline:opportunity_move": lambda world: {"stage": "demo"},
+    "pipeline:opportunity_step": lambda world: {
+        "next_step": "Call on Monday",
+        "next_step_on": timezone.localdate().isoformat(),
+    },
+    "pipeline:opportunities_give": lambda world: {
+        "selected": [world.sams_opportunity.pk],
+        "to": world.max.pk,
+        "confirmed": "1",
+    },
+    "pipeline:pipeline_add": lambda world: {"name": "Projects", **PIPELINE_DAYS},
+    "pipeline:pipeline_edit": lambda world: {"name": "Projects", **PIPELINE_DAYS},
     "pipeline:opportunity_win": lambda world: {"amount": "1000", "happened_on": timezone.localdate().isoformat()},
     "pipeline:opportunity_lose": lambda world: {"reason": factories.reason("loss").pk},
     "pipeline:payment_add": lambda world: {
@@ -384,6 +542,42 @@ BODIES: dict[str, Any] = {
         "amount": "10",
         "submission_key": "6f6fa2a7-6e0c-4c3b-8a71-1f9d3f0f8a11",
     },
+    "pipeline:recycling_detail": lambda world: {"result": "no", "note": "They closed down"},
+    "pipeline:deal_lines": lambda world: {
+        "line-TOTAL_FORMS": "1",
+        "line-INITIAL_FORMS": "0",
+        "line-0-text": "Licences",
+        "line-0-amount": "1000",
+    },
+    "pipeline:deal_plan": lambda world: {
+        "plan-TOTAL_FORMS": "1",
+        "plan-INITIAL_FORMS": "0",
+        "plan-0-due_on": "2026-05-01",
+        "plan-0-amount": "500",
+    },
+    "pipeline:deal_split": lambda world: {"parts": "2", "first_on": "2026-05-01"},
+    "pipeline:deal_dated": lambda world: {"when": timezone.localtime().strftime("%Y-%m-%dT%H:%M")},
+    "pipeline:deal_reopen": lambda world: {"why": "Signed by mistake"},
+    "pipeline:objection_add": lambda world: {"kind": "terms", "text": "Too long"},
+    "pipeline:objection_end": lambda world: {"end": "answered"},
+    "pipeline:payment_void": lambda world: {"why": "Typed twice"},
+    "pipeline:buy_again": lambda world: {"submission_key": str(uuid.uuid4())},
+    "pipeline:rate_list": lambda world: {"currency": "GBP", "valid_from": "2026-03-02", "rate": "1.27"},
+    "pipeline:rate_edit": lambda world: {"currency": "CHF", "valid_from": "2026-03-02", "rate": "1.12"},
+    "pipeline:review_add": lambda world: {
+        "person": world.sam.pk,
+        "happened_on": "2026-03-02",
+        "seen": (mystery := Checklist.objects.get(kind="mystery")).fingerprint,
+        "submission_key": str(uuid.uuid4()),
+        **{f"item-{item.pk}": "none" if item.position else "3" for item in mystery.items.all()},
+    },
+    "pipeline:proposal_skip": lambda world: {"because": "Too short"},
+    "pipeline:checklist_add": lambda world: (
+        {"name": "Short calls", "kind": "call", "a_week": "0", "is_active": "on"} | _an_item("Polite")
+    ),
+    "pipeline:checklist_edit": lambda world: (
+        {"name": "Calls", "kind": "call", "a_week": "3", "is_active": "on"} | _an_item("Polite")
+    ),
     "pipeline:contact_erase": lambda world: {"note": "by letter", "number": world.contact.pk},
     "pipeline:retention_rule": lambda world: {"days": 400, "starts_on": ""},
     "pipeline:agreement": lambda world: {
@@ -397,8 +591,20 @@ BODIES: dict[str, Any] = {
         "unreachable_attempts": 3,
         "response_hours": 8,
         "brief_hours": 24,
+        "max_pauses": 2,
+        "max_pause_days": 30,
+        "accepted_share": 70,
+        "recycle_days": 90,
+        "channels-TOTAL_FORMS": 0,
+        "channels-INITIAL_FORMS": 0,
         "seen_version": 1,
     },
+    "pipeline:routing_rule_add": lambda world: {**ROUTING_RULE, "name": "Everybody"},
+    "pipeline:routing_rule": lambda world: {**ROUTING_RULE, "name": "Clients"},
+    "pipeline:routing_rule_move": lambda world: {"direction": "down"},
+    "pipeline:sales_profile": lambda world: {"is_receiving": "on", "takes": "hunter", "max_open": 7},
+    "pipeline:absence_add": lambda world: {"user": (world.me or world.sam).pk, **_holidays(60)},
+    "pipeline:absence_edit": lambda world: {**_holidays(31), "deputy": world.max.pk},
     # REST
     "api:tokens": lambda world: {
         "email": "ada@example.com",
@@ -419,10 +625,22 @@ BODIES: dict[str, Any] = {
     "api:lead-answer": lambda world: {"key": world.criterion.key, "value": "yes"},
     "api:lead-activities": lambda world: {"kind": "call", "outcome": "reached"},
     "api:lead-remove": lambda world: {"reason": world.removal.pk},
-    "api:handoff-reject": lambda world: {"reason": world.reason.pk, "missing": "The budget"},
+    "api:handoff-reject": lambda world: {"reason": world.reason.pk, "missing": "The budget", "criteria_doubt": "x"},
+    "api:handoff-answer-return": lambda world: {"answer": "agree"},
+    "api:handoff-decide-dispute": lambda world: {"decision": "upheld", "note": "They have no money"},
+    "api:handoff-pause": lambda world: {
+        "until": (timezone.now() + factories.days(3)).isoformat(),
+        "reason": "On holiday",
+    },
     "api:handoff-reassign": lambda world: {"to": world.max.email},
     "api:opportunity-move": lambda world: {"stage": "demo"},
     "api:opportunity-win": lambda world: {"amount": "1000.00"},
     "api:opportunity-lose": lambda world: {"reason": world.loss.pk},
+    "api:opportunity-edit": lambda world: {"lines": [{"text": "Licences", "amount": "1000.00"}]},
+    "api:opportunity-reopen": lambda world: {"why": "Signed by mistake"},
+    "api:opportunity-asked": lambda world: {"step": "proposal"},
+    "api:opportunity-sent": lambda world: {"step": "proposal"},
+    "api:opportunity-objections": lambda world: {"kind": "terms", "text": "Too long"},
+    "api:opportunity-plan": lambda world: [{"due_on": "2026-05-01", "amount": "500.00"}],
     "api:opportunity-payments": lambda world: {"paid_on": "2026-03-02", "amount": "10.00"},
 }

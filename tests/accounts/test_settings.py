@@ -334,7 +334,9 @@ def test_settings_lists_what_ones_role_may_change(ada, dora, sam, as_user):
 
     lists = {"Channels", "Products", "Reasons"}
     personal = {"Consent texts", "Erased persons", "How long data is kept"}
-    assert offered(ada) == {"Organisation", "People", "Teams", "API tokens"} | lists | personal
+    for_all = {"API tokens", "Routing", "Exchange rates"}
+    assert offered(ada) == {"Organisation", "People", "Teams", "Sales pipelines"} | for_all | lists | personal
     marketing = {"Criteria", "Questionnaires and briefs"}
-    assert offered(dora) == {"Agreement", "API tokens"} | marketing | lists | personal
-    assert offered(sam) == {"API tokens"}
+    selling = {"Agreement", "Sales pipelines", "Sales people", "Checklists"}
+    assert offered(dora) == for_all | selling | marketing | lists | personal
+    assert offered(sam) == for_all | {"Sales people"}

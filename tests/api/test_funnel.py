@@ -62,7 +62,11 @@ def test_the_second_verdict_is_a_conflict_that_names_the_first(mia, sam, max_, a
 def test_a_rejection_by_rest_follows_the_same_rules(mia, sam, sid, api):  # H4
     handoff = a_handoff(sam, by=mia)
     url = f"/api/v1/handoffs/{handoff.pk}/reject/"
-    body = {"reason": reason().pk, "missing": "the budget"}
+    body = {
+        "reason": reason().pk,
+        "missing": "the budget",
+        "feedback": [{"kind": "misread", "field": "criterion:budget"}],
+    }
     assert api(sid).post(url, body, format="json").status_code == 403
     assert api(sam).post(url, {"reason": reason().pk}, format="json").status_code == 409
     assert (

@@ -55,6 +55,7 @@ def a_busy_year(mia, dan, sam, sid, seed: int = 7) -> None:
             factories.ExpenseFactory(campaign=campaign, spent_on=NOON.date() + days(n * 20), amount=Decimal("99.99"))
     client, partner = factories.ContactFactory(), Partner.objects.get_or_create(name="Bright Ltd")[0]
     factories.a_nurtured_lead(by=mia, at=NOON + days(30), campaign=campaigns[0])
+    factories.a_recycled_lead(by=mia, at=NOON + days(140), campaign=campaigns[0])
     for number in range(40):
         at = NOON + days(chance.uniform(0, 200))
         fields = {
@@ -95,7 +96,12 @@ def a_busy_year(mia, dan, sam, sid, seed: int = 7) -> None:
             )
         if far == 5:
             transitions.reject(
-                handoff, factories.reason(), by=rep, at=at + days(chance.choice([34, 40])), missing="Budget"
+                handoff,
+                factories.reason(),
+                by=rep,
+                at=at + days(chance.choice([34, 40])),
+                missing="Budget",
+                criteria_doubt="x",
             )
             if chance.random() < 0.5:
                 transitions.remove(lead, factories.reason("removal"), by=mia, at=at + days(41))
@@ -104,11 +110,21 @@ def a_busy_year(mia, dan, sam, sid, seed: int = 7) -> None:
             transitions.move_opportunity(deal, Stage.DEMO, by=rep, at=at + days(35))
         if far == 7:
             transitions.lose(deal, factories.reason("loss"), by=rep, at=at + days(60))
+            asked_again = deal.recyclings.create(
+                lead=lead, because="lost", how="call", opened_at=at + days(61), due_at=at + days(150)
+            )
+            transitions.recycle(asked_again, by=rep, at=at + days(151))
         if far >= 8:
+            for step in (Stage.PROPOSAL, Stage.CONTRACT):
+                transitions.note_asked(deal, step, at + days(45), by=rep, at=at + days(45))
             transitions.move_opportunity(deal, Stage.PROPOSAL, by=rep, at=at + days(50))
             transitions.move_opportunity(deal, Stage.CONTRACT, by=rep, at=at + days(70))
             transitions.win(deal, amount=Decimal("1000.10"), by=rep, at=at + days(chance.choice([90, 600])))
             transitions.record_payment(deal, by=rep, at=at, paid_on=at.date(), amount=Decimal("500.05"))
+            plan = [transitions.Instalment(at.date() + days(n), Decimal("333.33")) for n in (30, 60, 90)]
+            transitions.plan_payments(deal, plan, by=rep, at=at)
+            again = transitions.buy_again(lead.contact, by=None, at=at + days(610))
+            transitions.win(again, amount=Decimal(70), by=None, at=at + days(620))
 
 
 def test_facts_are_what_a_naive_count_gives(mia, dan, sam, sid):  # K2
@@ -267,7 +283,7 @@ def test_a_lead_removed_before_the_handover_leaves_the_counts(mia):  # L11
 
 def test_removing_a_returned_lead_does_not_better_the_figures(mia, sam):  # L11
     handoff = factories.a_contacted_handoff(sam, by=mia)
-    transitions.reject(handoff, factories.reason(), by=sam, at=NOON, missing="Budget")
+    transitions.reject(handoff, factories.reason(), by=sam, at=NOON, missing="Budget", criteria_doubt="x")
     transitions.remove(handoff.lead, factories.reason("removal"), by=mia, at=NOON)
     facts.recompute()
     assert (count("leads"), count("handed_over"), count("rejections"), count("removed")) == (1, 1, 1, 1)
@@ -284,7 +300,7 @@ def test_a_clock_counts_when_it_falls_due_and_not_before(mia, sam):  # H2
 
 def test_a_verdict_without_a_contact_stops_the_first_clock_too(mia, sam):  # H2
     handoff = factories.a_handoff(sam, by=mia, at=NOON)
-    transitions.reject(handoff, factories.reason(), by=sam, at=NOON + days(6), missing="Phone")
+    transitions.reject(handoff, factories.reason(), by=sam, at=NOON + days(6), missing="Phone", criteria_doubt="x")
     facts.recompute()
     assert (count("first_contact_due"), count("first_contact_kept"), count("verdict_kept")) == (1, 1, 1)
 

@@ -141,7 +141,7 @@ def test_refusals_are_told_by_step_and_reason(mia, sam):  # K1
     rejection, loss = factories.reason(), factories.reason("loss")
     for _n in range(2):
         handoff = factories.a_contacted_handoff(sam, by=mia)
-        transitions.reject(handoff, rejection, by=sam, at=NOON, missing="Budget")
+        transitions.reject(handoff, rejection, by=sam, at=NOON, missing="Budget", criteria_doubt="x")
     transitions.lose(factories.an_opportunity(sam, by=mia), loss, by=sam, at=NOON)
     factories.a_won_opportunity(sam, by=mia)
     scope = Scope(user=None, start=DAY, end=DAY)
@@ -278,7 +278,7 @@ def test_the_whole_catalogue_is_reckoned_in_a_constant_number_of_queries(django_
     facts.recompute()
     for by in (None, "channel", "owner"):
         scope = Scope(user=None, start=DAY - days(90), end=DAY)
-        with django_assert_num_queries(6):
+        with django_assert_num_queries(8):
             scope.figures(METRICS, by)
 
 

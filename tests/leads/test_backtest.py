@@ -52,7 +52,7 @@ def become(lead: Lead, what: str, sam) -> None:
     handoff = lead.handoffs.get()
     handoff.refresh_from_db()
     if what == "returned":
-        transitions.reject(handoff, factories.reason(), missing="All", by=sam, at=NOON)
+        transitions.reject(handoff, factories.reason(), missing="All", by=sam, at=NOON, criteria_doubt="x")
     elif what != "open":
         opportunity = transitions.accept(handoff, by=sam, at=NOON)
         if what == "won":

@@ -105,18 +105,18 @@ def test_who_may_not_edit_sees_no_buttons(as_user, vera):
 def test_a_reason_joins_the_end_of_its_own_list(as_user, mia):
     as_user(mia).post("/settings/reasons/?kind=loss", {"text": "Moved abroad", "is_active": "on", "kind": "removal"})
     reason = Reason.objects.filter(kind="loss").last()
-    assert (reason.text, reason.needs_attempts) == ("Moved abroad", False)
+    assert (reason.text, reason.evidence) == ("Moved abroad", "")
     assert not Reason.objects.filter(kind="removal", text="Moved abroad").exists()
 
 
-def test_only_rejections_may_need_attempts(as_user, mia):
+def test_only_rejections_ask_for_evidence(as_user, mia):
     browser = as_user(mia)
-    body = {"text": "Never answers", "needs_attempts": "on", "is_active": "on"}
+    body = {"text": "Never answers", "evidence": "attempts", "is_active": "on"}
     browser.post("/settings/reasons/?kind=rejection", body)
     browser.post("/settings/reasons/?kind=loss", body)
-    assert [(r.kind, r.needs_attempts) for r in Reason.objects.filter(text="Never answers")] == [
-        ("loss", False),
-        ("rejection", True),
+    assert [(r.kind, r.evidence) for r in Reason.objects.filter(text="Never answers")] == [
+        ("loss", ""),
+        ("rejection", "attempts"),
     ]
 
 

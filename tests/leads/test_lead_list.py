@@ -92,7 +92,7 @@ def test_removed_leads_are_shown_only_when_asked_for(browser, mia):  # L11
 
 def test_a_removed_lead_that_sales_had_seen_stays_in_the_numbers_of_its_stages(browser, mia, sam):  # K1
     handoff = a_contacted_handoff(sam, by=mia)
-    transitions.reject(handoff, reason(), missing="the budget", by=sam, at=NOON)
+    transitions.reject(handoff, reason(), missing="the budget", by=sam, at=NOON, criteria_doubt="x")
     transitions.remove(handoff.lead, reason("removal"), by=mia, at=NOON)
     assert _found(browser, "reached=handed_over") == {handoff.lead_id}
     assert _found(browser) == set()

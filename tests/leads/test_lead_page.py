@@ -61,13 +61,21 @@ def test_the_page_shows_the_road_so_far_and_how_to_reach_the_person(browser, mia
 
 def test_a_returned_lead_stands_beside_the_funnel_and_shows_what_sales_said(browser, mia, sam):  # H4
     handoff = a_contacted_handoff(sam, by=mia)
-    transitions.reject(handoff, reason(), missing="the <b>budget</b>", misread="the role", by=sam, at=NOON + days(1))
+    transitions.reject(
+        handoff,
+        reason(),
+        missing="the <b>budget</b>",
+        misread="the role",
+        by=sam,
+        at=NOON + days(1),
+        criteria_doubt="x",
+    )
     response = browser.get(_url("lead_detail", handoff.lead))
     (aside,) = [step for step in response.context["ribbon"] if step.get("is_stopped")]
     assert aside["label"] == Stage.RETURNED.label
     entry = response.context["entries"][0]
     assert str(reason()) in entry.sentence
-    assert [text for _label, text in entry.details] == ["the <b>budget</b>", "the role"]
+    assert [text for _label, text in entry.details] == ["the <b>budget</b>", "the role", "x"]
     assert "<b>budget</b>" not in response.content.decode()
 
 

@@ -130,11 +130,12 @@ def test_only_ones_own_last_step_is_undone_in_the_browser(as_user, mia, dora):  
 def test_my_day_puts_calls_before_returned_leads_before_those_to_hand_over(as_user, mia, sam, dan):  # H4
     now = timezone.now()
     handoff = a_handoff(sam, by=mia, at=now)
-    transitions.reject(handoff, reason(), by=sam, at=now, missing="x")
+    transitions.reject(handoff, reason(), by=sam, at=now, missing="x", criteria_doubt="x")
     waiting, fresh = a_qualified_lead(by=mia, at=now), a_lead(by=mia, at=now)
     sections = as_user(mia).get(url("home")).context["sections"]
     assert [
-        [row["lead"].pk if isinstance(row, dict) else row.pk for row in section["rows"]] for section in sections
+        [row["lead"].pk if isinstance(row, dict) else getattr(row, "lead_id", row.pk) for row in section["rows"]]
+        for section in sections
     ] == [
         [fresh.pk],
         [handoff.lead_id],

@@ -27,10 +27,11 @@ def test_a_rep_sees_clocks_next_steps_and_cold_clients(as_user, mia, sam, sid): 
     step = {"next_step": "Send the offer", "next_step_on": timezone.localdate()}
     transitions.edit_opportunity(due, step, by=sam, at=now)
     a_handoff(sid, by=mia, at=now)
-    waiting, steps, gone_cold = as_user(sam).get(url("home")).context["sections"]
-    assert [row["handoff"] for row in waiting["rows"]] == [handoff]
-    assert steps["rows"] == [due]
-    assert gone_cold["rows"] == [cold]
+    sections = {str(section["title"]): section["rows"] for section in as_user(sam).get(url("home")).context["sections"]}
+    assert [row["handoff"] for row in sections["Waiting for your contact or verdict"]] == [handoff]
+    assert sections["Next steps due"] == [due]
+    for title in ("Gone cold: nobody has been in touch", "Rotting: too long in one stage", "No next step"):
+        assert sections[title] == [cold]
 
 
 def test_a_manager_sees_what_is_overdue_in_the_team(as_user, mia, sam, sid, max_):  # UX 1
@@ -110,6 +111,12 @@ TERMS = {
     "unreachable_attempts": 2,
     "response_hours": 4,
     "brief_hours": 12,
+    "max_pauses": 2,
+    "max_pause_days": 30,
+    "accepted_share": 70,
+    "recycle_days": 90,
+    "channels-TOTAL_FORMS": 0,
+    "channels-INITIAL_FORMS": 0,
     "note": "Faster",
     "seen_version": 1,
 }

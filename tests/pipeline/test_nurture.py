@@ -333,7 +333,7 @@ def test_a_returned_lead_enters_once_it_is_kept_warm(sam, mia, template):
     meet_criteria(lead)
     transitions.qualify(lead, by=None, at=NOON)
     handoff = transitions.hand_over(lead, to=sam, by=None, at=NOON)
-    transitions.reject(handoff, reason(), missing="Budget", by=sam, at=NOON)
+    transitions.reject(handoff, reason(), missing="Budget", by=sam, at=NOON, criteria_doubt="x")
     assert running.run(NOON)["entered"] == 0
     transitions.keep_warm(Lead.objects.get(pk=lead.pk), by=mia, at=NOON + HOUR)
     result = running.run(NOON + HOUR)

@@ -34,7 +34,18 @@ from leads.models import (
 )
 from leads.registration import Person, register_lead
 from pipeline import personal_data, personal_words, transitions
-from pipeline.models import Activity, Enrolment, MailTemplate, Notification, NurturePlan, StepRun, Task
+from pipeline.models import (
+    Activity,
+    Checklist,
+    ContentItem,
+    Enrolment,
+    MailTemplate,
+    Notification,
+    NurturePlan,
+    ReturnAnswer,
+    StepRun,
+    Task,
+)
 from pipeline.personal_data import HOLDINGS, collect, erase
 from pipeline.to_do import open_task
 from tests import factories
@@ -49,6 +60,7 @@ SECRETS = (  # every text that tells of Xaverine; nothing of the cast or the def
     "hush-title", "hush-note", "hush-brief", "hush-agreed", "hush-when", "hush-term", "hush-page", "hush-answer",
     "hush-activity", "hush-handoff", "hush-missing", "hush-step", "hush-payment", "hush-lost", "hush-demand",
     "hush-referral", "hush-source", "hush-reason", "hush-task", "hush-typed", "hush-file-7",
+    "hush-selling",
 )  # fmt: skip
 PHONES = ("14155552671", "4155552671", "442079460958")
 
@@ -107,7 +119,9 @@ def xaverine(mia, sam, sid, settings) -> Contact:
     )
     returned = factories.a_contacted_handoff(sid, by=mia, contact=Contact.objects.get(pk=contact.pk))
     type(returned).objects.filter(pk=returned.pk).update(note="hush-handoff")
-    transitions.reject(returned, factories.reason(), by=sid, at=NOON, missing="hush-missing", misread="hush-reason")
+    transitions.reject(
+        returned, factories.reason(), by=sid, at=NOON, missing="hush-missing", misread="hush-reason", criteria_doubt="x"
+    )
     partner = Partner.objects.create(name="Bright Ltd")
     Referral.objects.create(
         lead=returned.lead, partner=partner, referred_at=NOON, passed=["name"], note="hush-referral"
@@ -115,6 +129,7 @@ def xaverine(mia, sam, sid, settings) -> Contact:
     open_task(
         title="hush-task: call Xaverine", assignee=sam, due_at=LATER, by=mia, at=NOON, lead=lead, note="hush-task"
     )
+    _selling(won, returned)
     _nurture(lead)
     _mails(lead, mia)
     return Contact.objects.get(pk=contact.pk)
@@ -129,6 +144,42 @@ def _answer(lead, mia) -> None:
     submit(version, {"wish": "hush-answer"}, via="public", at=NOON, person=suspected, suspicion="fast")
     told = {"wish": "hush-answer: write to Xaverine@qfeld-mail.example"}
     submit(version, told, via="public", at=NOON, person=Person(phone="+49 30 1234567"), suspicion="fast")
+
+
+def _selling(won, returned) -> None:
+    """Every further table of selling, with a text wherever one may be written."""
+    returned.pauses.create(
+        reason="hush-selling",
+        started_at=NOON,
+        until=LATER,
+        first_contact_due_before=NOON,
+        verdict_due_before=NOON,
+    )
+    returned.feedback.create(kind="missing", field="company.employees")
+    ReturnAnswer.objects.create(handoff=returned, answer="agree", note="hush-selling", answered_at=NOON)
+    won.lines.create(text="hush-selling", amount=1)
+    won.objections.create(kind="price", text="hush-selling", raised_at=NOON)
+    won.planned_payments.create(due_on=LATER.date(), amount=1, note="hush-selling")
+    won.lead.recyclings.create(because="lost", how="call", due_at=LATER, opened_at=NOON, result_note="hush-selling")
+    won.lead.content_requests.create(title="hush-selling", kind="case", note="hush-selling", requested_at=NOON)
+    item = ContentItem.objects.create(title="Case", kind="case", link="https://case.example/", added_at=NOON)
+    item.uses.create(lead=won.lead, used_at=NOON)
+    checklist = Checklist.objects.create(name="Calls", kind="call")
+    looked_at = checklist.items.create(text="Asks questions")
+    activity = won.lead.activities.first()
+    review = activity.quality_reviews.create(
+        checklist=checklist,
+        person=won.owner,
+        happened_on=NOON.date(),
+        note="hush-selling",
+        points=1,
+        most_points=5,
+        reviewed_at=NOON,
+    )
+    review.scores.create(item=looked_at, text="Asks questions", points=1, most_points=5)
+    activity.review_proposals.create(
+        checklist=checklist, person=won.owner, week=NOON.date(), skipped_because="hush-selling"
+    )
 
 
 def _nurture(lead) -> None:
@@ -397,7 +448,7 @@ def test_a_person_who_comes_back_of_themselves_is_a_new_contact_and_synced_again
 
 
 def test_everything_about_a_person_is_given_out(xaverine, mia, django_assert_max_num_queries):  # L13
-    with django_assert_max_num_queries(60):
+    with django_assert_max_num_queries(75):
         sections = collect(xaverine, by=mia)
     text = json.dumps(personal_data.as_json(xaverine, sections, at=LATER), default=str, ensure_ascii=False)
     assert _found_in(text) == {*SECRETS, *PHONES}

@@ -17,8 +17,16 @@ from leads.criteria import approval, drafts
 from leads.criteria.approval import Side
 from leads.models import Answer, Approval, ApprovalRound, Contact, CriteriaSet, Lead, LeadEvent, Purpose, Submission
 from leads.registration import Person, Registered, register_lead
-from pipeline import retention, transitions
+from pipeline import content, quality, recycling, retention, transitions
+from pipeline.absences import save_absence
+from pipeline.choices import Mail, choose
+from pipeline.digest import send_digests
 from pipeline.models import (
+    Absence,
+    Activity,
+    Agreement,
+    Checklist,
+    ClockPause,
     Enrolment,
     Handoff,
     MailTemplate,
@@ -27,12 +35,17 @@ from pipeline.models import (
     NurtureStep,
     Opportunity,
     Payment,
+    Recycling,
+    ReturnAnswer,
+    ReviewProposal,
     StepRun,
+    Task,
 )
 from pipeline.nurture import preferences, running
 from pipeline.nurture.enrol import enter
 from pipeline.personal_data import erase
 from pipeline.sweep import sweep
+from pipeline.to_do import finish_tasks, open_task
 from pipeline.transitions import TransitionError
 from tests.factories import (
     NOON,
@@ -43,6 +56,7 @@ from tests.factories import (
     a_qualified_lead,
     a_questionnaire,
     a_won_opportunity,
+    an_opportunity,
     days,
     reason,
 )
@@ -115,7 +129,7 @@ def test_accepting_and_rejecting_at_once_has_one_outcome(mia, sam, at_once):  # 
             if n % 2:
                 transitions.accept(fresh, by=sam, at=NOON)
             else:
-                transitions.reject(fresh, why, by=sam, at=NOON, missing="x")
+                transitions.reject(fresh, why, by=sam, at=NOON, missing="x", criteria_doubt="x")
         except TransitionError:
             return False
         return True
@@ -123,6 +137,69 @@ def test_accepting_and_rejecting_at_once_has_one_outcome(mia, sam, at_once):  # 
     assert sum(at_once(10, decide)) == 1
     stages = at_once(1, lambda n: Handoff.objects.select_related("lead").get().lead.stage)
     assert stages[0] in {"accepted", "returned"}
+
+
+def copies(handoff: Handoff, count: int) -> list[Handoff]:
+    """As many handoffs of as many leads, all alike: quicker than to bring each of them so far."""
+    pk = handoff.pk
+    leads = [Lead.objects.get(pk=handoff.lead_id) for _each in range(count)]
+    handoffs = [Handoff.objects.get(pk=pk) for _each in range(count)]
+    for row in [*leads, *handoffs]:
+        row.pk = None
+    for lead, row in zip(Lead.objects.bulk_create(leads), handoffs, strict=True):
+        row.lead = lead
+    return Handoff.objects.bulk_create(handoffs)
+
+
+def test_fifty_verdicts_at_once_on_one_lead_or_on_fifty(mia, sam, max_, dora, at_once):  # H4
+    one, why, people = a_contacted_handoff(sam, by=mia), reason(), [sam, max_, dora]
+    many = copies(one, 50)
+
+    def decide(handoff: Handoff, n: int) -> str:
+        fresh = Handoff.objects.get(pk=handoff.pk)
+        try:
+            if n % 2:
+                transitions.accept(fresh, by=people[n % 3], at=NOON)
+            else:
+                pointed = [("misread", "criterion:need")]
+                transitions.reject(fresh, why, by=people[n % 3], at=NOON, feedback=pointed)
+        except TransitionError as refusal:
+            return str(refusal)
+        return ""
+
+    said = at_once(50, lambda n: decide(one, n))
+    assert said.count("") == 1
+    (refusal,) = {text for text in said if text}
+    assert "already accepted this lead" in refusal or "already rejected this lead" in refusal
+    assert at_once(50, lambda n: decide(many[n], n)) == [""] * 50
+
+    def counts(n: int) -> tuple[int, int, int]:
+        events = LeadEvent.objects.filter(kind__in=["accepted", "returned"])
+        return events.filter(lead=one.lead).count(), events.count(), Opportunity.objects.exclude(lead=one.lead).count()
+
+    assert at_once(1, counts) == [(1, 51, 25)]
+
+
+def test_two_who_answer_a_return_at_once_are_told_who_was_faster(mia, dan, sam, at_once):  # H4
+    handoff = a_contacted_handoff(sam, by=mia)
+    transitions.reject(handoff, reason(), by=sam, at=NOON, feedback=[("misread", "criterion:need")])
+
+    def answer(n: int) -> str:
+        try:
+            if n % 3:
+                transitions.answer_return(handoff, ["agree", "nurture"][n % 2], by=[mia, dan][n % 2], at=NOON)
+            else:
+                transitions.keep_warm(handoff.lead, by=mia, at=NOON)
+        except TransitionError as refusal:
+            return str(refusal)
+        return ""
+
+    said = at_once(6, answer)
+    assert said.count("") in {1, 2}  # a lead that was agreed upon may still be kept warm
+    counts = at_once(
+        1, lambda n: (ReturnAnswer.objects.count(), LeadEvent.objects.filter(kind="return_answered").count())
+    )
+    assert counts == [(1, 1)]
 
 
 def test_one_lead_is_handed_over_once(mia, sam, sid, at_once):  # H1
@@ -146,11 +223,85 @@ def test_round_robin_is_fair_to_leads_handed_over_at_once(mia, sam, sid, at_once
     assert shares == [[3, 3]]
 
 
+def test_batches_and_single_leads_handed_over_at_once_are_spread_fairly(mia, sam, sid, at_once):  # H1
+    leads = [a_qualified_lead(by=mia) for _n in range(8)]
+
+    def hand_over(n: int) -> None:
+        if n < 2:
+            transitions.hand_over_many(leads[:6][:: 1 if n else -1], by=mia, at=NOON)
+        else:
+            transitions.hand_over(leads[4 + n], by=mia, at=NOON)
+
+    at_once(4, hand_over)
+    assert at_once(1, lambda n: [Handoff.objects.filter(assigned_to=rep).count() for rep in (sam, sid)]) == [[4, 4]]
+
+
+def test_days_away_recorded_twice_at_once_are_kept_once(sam, at_once):  # H1
+    def record(n: int) -> bool:
+        try:
+            save_absence(Absence(user=sam, starts_on=NOON.date(), ends_on=NOON.date()), by=sam, today=NOON.date())
+        except TransitionError:
+            return False
+        return True
+
+    assert sum(at_once(4, record)) == 1
+
+
 def test_a_payment_sent_twice_at_once_is_recorded_once(mia, sam, at_once):  # H6
     opportunity, key = a_won_opportunity(sam, by=mia), uuid.uuid4()
     step = {"by": sam, "at": NOON, "paid_on": NOON.date(), "amount": 5, "submission_key": key}
     at_once(10, lambda n: transitions.record_payment(opportunity, **step))
     assert at_once(1, lambda n: Payment.objects.count()) == [1]
+
+
+def test_a_request_for_content_sent_twice_at_once_asks_once(mia, sam, at_once):  # H9
+    wanted = {"title": "A case", "kind": "case", "by": sam, "at": NOON, "submission_key": uuid.uuid4()}
+    assert len({asked.pk for asked in at_once(4, lambda n: content.ask(**wanted))}) == 1
+
+
+def test_of_all_who_take_a_lead_from_the_pool_at_once_one_has_it(mia, sam, sid, max_, at_once):  # H3
+    handoff = a_contacted_handoff(sam, by=mia)
+    Agreement.objects.update(cold_to_pool=True)
+    at_once(2, lambda n: sweep(NOON + days(14)))
+    at_once(1, lambda n: sweep(NOON + days(14)))
+    people = [sam, sid, max_]
+
+    def take(n: int) -> str:
+        try:
+            transitions.take(Handoff.objects.get(pk=handoff.pk), by=people[n], at=NOON + days(15))
+        except TransitionError as refusal:
+            return str(refusal)
+        return ""
+
+    said = at_once(3, take)
+    winner = str(people[said.index("")])
+    assert sorted(text.partition(" already took this lead")[0] for text in said) == ["", winner, winner]
+    kinds = lambda n: [LeadEvent.objects.filter(kind=kind).count() for kind in ("cold", "pooled", "taken")]  # noqa: E731
+    assert at_once(1, kinds) == [[1, 1, 1]]
+
+
+def test_pauses_a_new_rep_and_a_verdict_at_once(mia, sam, max_, at_once):  # H2
+    handoff = a_contacted_handoff(sam, by=mia)
+
+    def step(n: int) -> str:
+        now, at = Handoff.objects.get(pk=handoff.pk), NOON + days(1)
+        try:
+            if n < 4:
+                transitions.pause(now, at + days(2), "Later", by=max_, at=at)
+            elif n == 4:
+                transitions.reassign(now, max_, by=max_, at=at)
+            else:
+                transitions.accept(now, by=max_, at=at)
+        except TransitionError:
+            return "refused"
+        return "done"
+
+    said = at_once(6, step)
+    assert said[:4].count("done") <= 1
+    assert said[5] == "done"
+    (found,) = at_once(1, lambda n: (Handoff.objects.get(), ClockPause.objects.count()))
+    moved = found[0].verdict_due_at - NOON
+    assert (moved, found[1]) in [(days(14), 0), (days(16), 1)]
 
 
 def test_two_sweeps_at_once_tell_each_person_once(mia, sam, max_, at_once):  # H3
@@ -324,3 +475,54 @@ def test_retention_erases_while_the_same_persons_register_again(mia, dora, at_on
     at_once(8, act)
     emails = at_once(1, lambda n: sorted(Contact.objects.exclude(email="").values_list("email", flat=True)))[0]
     assert emails == [person.email for person in people]  # each is here once: kept in time, or come back
+
+
+def test_who_is_asked_again_has_one_task_and_gives_one_answer(mia, sam, dora, at_once):  # H7
+    opportunity = an_opportunity(sam, by=mia)
+    transitions.lose(opportunity, reason("loss"), by=sam, at=NOON)
+    at_once(3, lambda n: recycling.run(NOON + days(92)))
+    assert at_once(1, lambda n: (Recycling.objects.count(), Task.objects.count())) == [(1, 1)]
+
+    def answer(n: int) -> str:
+        row = Recycling.objects.order_by("pk").first()
+        try:
+            if n % 2:
+                transitions.recycle(row, by=sam, at=NOON + days(92))
+            else:
+                transitions.postpone(row, NOON + days(120), by=mia, at=NOON + days(92))
+        except TransitionError as refusal:
+            return str(refusal)
+        return ""
+
+    said = at_once(4, answer)
+    assert said.count("") == 1
+    assert all("answered already" in text for text in said if text)
+
+
+def test_conversations_are_picked_once_and_reviewed_once(mia, sam, max_, at_once):  # H8
+    lead, checklist = a_contacted_handoff(sam, by=mia).lead, Checklist.objects.get(kind="call")
+    for hours in range(1, 4):
+        transitions.log_activity(lead, Activity.Kind.CALL, Activity.Outcome.REACHED, by=sam, at=NOON + days(hours / 24))
+    scores = {item.pk: item.points for item in checklist.items.all()}
+    at_once(3, lambda n: quality.propose(NOON + days(7)))
+    told = Notification.objects.filter(kind="review_proposed")
+    assert at_once(1, lambda n: (ReviewProposal.objects.count(), told.count())) == [(2, 1)]
+
+    def review(n: int) -> bool:
+        activity = ReviewProposal.objects.select_related("activity__lead").order_by("pk")[0].activity
+        try:
+            transitions.review(checklist, sam, scores, activity=activity, by=max_, at=NOON + days(7))
+        except TransitionError:
+            return False
+        return True
+
+    assert sum(at_once(4, review)) == 1
+
+
+def test_of_two_who_tick_a_task_off_at_once_one_did_it_and_one_digest_leaves(at_once, mia, dan):  # H10
+    choose(dan, {Notification.Kind.TASK: (True, Mail.DIGEST)})
+    task = open_task(title="Call", assignee=dan, due_at=NOON, by=mia, at=NOON)
+    done = at_once(2, lambda n: finish_tasks([task.pk], by=(mia, dan)[n], at=NOON))
+    assert sorted(len(each) for each in done) == [0, 1]
+    assert sum(at_once(3, lambda _n: send_digests(NOON + days(1)))) == 1
+    assert at_once(1, lambda _n: OutboxMessage.objects.filter(recipients=[dan.email]).count()) == [1]

@@ -33,9 +33,11 @@ def two_weeks(mia, sam, sid) -> None:
     before = NOON - days(6)
     factories.a_lead(by=mia, at=before)
     returned = factories.a_contacted_handoff(sam, by=mia, at=before)
-    transitions.reject(returned, factories.reason(), by=sam, at=NOON - days(3), missing="Budget")
+    transitions.reject(returned, factories.reason(), by=sam, at=NOON - days(3), missing="Budget", criteria_doubt="x")
     handoff = factories.a_contacted_handoff(sid, by=mia)
-    transitions.reject(handoff, factories.reason(), by=sid, at=NOON + days(1), misread="Wanted a job")
+    transitions.reject(
+        handoff, factories.reason(), by=sid, at=NOON + days(1), misread="Wanted a job", criteria_doubt="x"
+    )
     lead = factories.a_lead(by=mia)
     transitions.remove(lead, factories.reason("removal"), by=mia, at=NOON + days(1))
     deal = factories.an_opportunity(sam, by=mia)
@@ -124,7 +126,7 @@ def test_who_is_overdue_is_named_with_the_clock(mia, sid, two_weeks):  # P2
 def test_an_ended_week_tells_what_was_overdue_when_it_closed(mia, sam):  # P2
     handoff = factories.a_handoff(sam, by=mia, at=NOON - days(8))
     later = NOON + days(30)
-    transitions.reject(handoff, factories.reason(), by=sam, at=NOON + days(9), missing="Phone")
+    transitions.reject(handoff, factories.reason(), by=sam, at=NOON + days(9), missing="Phone", criteria_doubt="x")
     (row,) = Review(Week.of(MONDAY), mia, later).overdue().reps
     assert row[0] == sam
     assert Review(Week.of(MONDAY + days(7)), mia, later).overdue().reps == []

@@ -7,7 +7,7 @@ import pytest
 
 from accounts.models import Organisation
 from pipeline.models import Agreement, Handoff
-from pipeline.sla import Clock, ClockState, clock_state, due_at, is_working_day
+from pipeline.sla import Clock, ClockState, DayKind, clock_state, due_at, is_working_day, moved
 from tests.factories import NOON, a_contacted_handoff, a_handoff, days
 
 NEW_YORK, BERLIN, TOKYO = "America/New_York", "Europe/Berlin", "Asia/Tokyo"
@@ -19,7 +19,8 @@ def moment(text: str, zone: str = "UTC") -> datetime.datetime:
 
 def due(start: datetime.datetime, number: int, zone: str, country: str = "US", *, working: bool = False):
     organisation = Organisation(time_zone=zone, country=country)
-    return due_at(start, number, working_days=working, organisation=organisation)
+    kind = DayKind.WORKING if working else DayKind.CALENDAR
+    return due_at(start, number, day_kind=kind, organisation=organisation)
 
 
 @pytest.mark.parametrize(
@@ -128,3 +129,84 @@ def test_the_list_knows_the_same_states_as_the_clocks(mia, sam):  # H3
         for state in ["overdue", "running", "kept"]
     }
     assert states == {"overdue": {late}, "running": {running}, "kept": {kept}}
+
+
+def office(zone: str, country: str = "US") -> Organisation:
+    """Open from nine to six."""
+    nine, six = datetime.time(9), datetime.time(18)
+    return Organisation(time_zone=zone, country=country, office_opens_at=nine, office_closes_at=six)
+
+
+MOSCOW = "Europe/Moscow"
+
+
+@pytest.mark.parametrize(
+    ("start", "number", "kind", "zone", "country", "expected"),
+    [
+        # Monday 20:00 in New York: from Tuesday's opening to its closing time.
+        ("2026-03-03 01:00", 1, "office", NEW_YORK, "US", "2026-03-03 23:00"),
+        # Friday 17:00: one hour, and eight on Monday, after the clocks went forward.
+        ("2026-03-06 22:00", 1, "office", NEW_YORK, "US", "2026-03-09 21:00"),
+        # Friday 16:00 in Berlin, 18 hours: 2, 9 on Monday after the clocks went back, 7 on Tuesday: 16:00.
+        ("2026-10-23 14:00", 2, "office", BERLIN, "DE", "2026-10-27 15:00"),
+        # Wednesday noon before New Year, 27 hours: 6, 9, a holiday and a weekend, 9, 3 on Tuesday 5 January.
+        ("2026-12-30 11:00", 3, "office", BERLIN, "DE", "2027-01-05 11:00"),
+        # Wednesday noon before Thanksgiving: 6 hours, the holiday, 3 on Friday.
+        ("2026-11-25 17:00", 1, "office", NEW_YORK, "US", "2026-11-27 17:00"),
+        # On the holiday itself at noon: all of Friday; by working days Friday noon.
+        ("2026-11-26 17:00", 1, "office", NEW_YORK, "US", "2026-11-27 23:00"),
+        ("2026-11-26 17:00", 1, "working", NEW_YORK, "US", "2026-11-27 17:00"),
+        # Thursday 30 April 15:00 in Moscow: 3 hours, May Day, 6 on Monday.
+        ("2026-04-30 12:00", 1, "office", MOSCOW, "RU", "2026-05-04 12:00"),
+        # Wednesday 30 December + 1: the free days go from New Year's Eve to Friday 8 January, then a weekend: Monday.
+        ("2026-12-30 07:00", 1, "working", MOSCOW, "RU", "2027-01-11 07:00"),
+        # A leap day is a day like another.
+        ("2028-02-28 10:00", 1, "calendar", "UTC", "US", "2028-02-29 10:00"),
+        ("2028-02-28 10:00", 2, "working", "UTC", "US", "2028-03-01 10:00"),
+        ("2028-02-28 12:00", 2, "office", "UTC", "US", "2028-03-01 12:00"),
+        # 02:30 doesn't exist in Berlin on 29 March: 03:30. On 25 October it comes twice: the first. So does 01:30 in
+        # New York on 1 November.
+        ("2026-03-22 01:30", 7, "calendar", BERLIN, "DE", "2026-03-29 01:30"),
+        ("2026-10-18 00:30", 7, "calendar", BERLIN, "DE", "2026-10-25 00:30"),
+        ("2026-10-25 05:30", 7, "calendar", NEW_YORK, "US", "2026-11-01 05:30"),
+        # From the second 01:30 it is as from the first: 01:30 a week later.
+        ("2026-11-01 05:30", 7, "calendar", NEW_YORK, "US", "2026-11-08 06:30"),
+        ("2026-11-01 06:30", 7, "calendar", NEW_YORK, "US", "2026-11-08 06:30"),
+    ],
+)
+def test_examples_worked_out_by_hand(start, number, kind, zone, country, expected):  # H2
+    found = due_at(moment(start), number, day_kind=DayKind(kind), organisation=office(zone, country))
+    assert found == moment(expected)
+
+
+@pytest.mark.parametrize(
+    ("due", "start", "until", "kind", "zone", "expected"),
+    [
+        # From Friday noon to Tuesday 15:00 in New York is 4 days and 3 hours on the wall, though an hour is skipped.
+        ("2026-03-12 13:00", "2026-03-06 17:00", "2026-03-10 19:00", "calendar", NEW_YORK, "2026-03-16 16:00"),
+        # Monday 10:00, due on Thursday noon: 3 days and 2 hours. From Wednesday 09:00: Thursday, Friday, Monday, 11:00.
+        ("2026-03-05 12:00", "2026-03-02 10:00", "2026-03-11 09:00", "working", "UTC", "2026-03-16 11:00"),
+        # Friday noon, due on Monday 15:00: 27 hours without the weekend. From a Saturday they begin on Monday.
+        ("2026-03-09 15:00", "2026-03-06 12:00", "2026-03-14 20:00", "working", "UTC", "2026-03-17 03:00"),
+        # What ends at midnight ends with the next working day.
+        ("2026-03-09 12:00", "2026-03-06 12:00", "2026-03-13 00:00", "working", "UTC", "2026-03-16 00:00"),
+        # Friday 17:00 in Berlin, due on Tuesday 16:00: 1, 9 and 7 hours. From Wednesday 20:00: Thursday 9, Friday 8.
+        ("2026-10-27 15:00", "2026-10-23 15:00", "2026-10-28 19:00", "office", BERLIN, "2026-10-30 16:00"),
+        # From the second 01:10 on the day when the clocks go back: never earlier than it was.
+        ("2026-11-02 15:00", "2026-11-01 05:50", "2026-11-01 06:10", "calendar", NEW_YORK, "2026-11-02 15:00"),
+    ],
+)
+def test_what_remains_when_a_pause_begins_remains_when_it_ends(due, start, until, kind, zone, expected):  # H2
+    organisation = office(zone, "DE" if zone == BERLIN else "US")
+    moments = {"start": moment(start), "until": moment(until)}
+    assert moved(moment(due), **moments, day_kind=DayKind(kind), organisation=organisation) == moment(expected)
+
+
+@pytest.mark.parametrize("kind", DayKind)
+def test_a_pause_of_no_length_moves_nothing(kind):  # H2
+    for hour in range(0, 24 * 10, 7):
+        start = moment("2026-03-05 00:00") + datetime.timedelta(hours=hour)
+        due = due_at(start, 3, day_kind=kind, organisation=office(NEW_YORK))
+        for later in (datetime.timedelta(0), datetime.timedelta(hours=5), datetime.timedelta(days=1)):
+            now = start + later
+            assert moved(due, start=now, until=now, day_kind=kind, organisation=office(NEW_YORK)) == due

@@ -109,7 +109,7 @@ def test_a_rejection_needs_a_reason_and_feedback(mia, sam):  # H4
         transitions.reject(handoff, None, by=sam, at=NOON)
     with pytest.raises(TransitionError, match="at least one"):
         transitions.reject(handoff, reason(), by=sam, at=NOON)
-    transitions.reject(handoff, reason(), by=sam, at=NOON, missing="No budget was mentioned")
+    transitions.reject(handoff, reason(), by=sam, at=NOON, missing="No budget was mentioned", criteria_doubt="x")
     handoff.refresh_from_db()
     assert (handoff.verdict, handoff.lead.stage) == ("rejected", Stage.RETURNED)
     assert set(Notification.objects.filter(kind="returned").values_list("recipient__name", flat=True)) == {"Mia"}
@@ -117,7 +117,7 @@ def test_a_rejection_needs_a_reason_and_feedback(mia, sam):  # H4
 
 def test_unreachable_needs_three_attempts_on_different_days(mia, sam):  # H4
     handoff = a_handoff(sam, by=mia)
-    unreachable = reason(needs_attempts=True)
+    unreachable = reason(evidence="attempts")
     for hours in (1, 2, 24, 25):
         transitions.log_activity(
             handoff.lead,
@@ -136,7 +136,7 @@ def test_unreachable_needs_three_attempts_on_different_days(mia, sam):  # H4
 
 def test_a_returned_lead_can_be_qualified_and_handed_over_again(mia, sam):  # H4
     handoff = a_handoff(sam, by=mia)
-    transitions.reject(handoff, reason(), by=sam, at=NOON, missing="x")
+    transitions.reject(handoff, reason(), by=sam, at=NOON, missing="x", criteria_doubt="x")
     lead = handoff.lead
     transitions.qualify(lead, by=mia, at=NOON + days(1))
     again = transitions.hand_over(lead, to=sam, by=mia, at=NOON + days(1))

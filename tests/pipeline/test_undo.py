@@ -68,7 +68,7 @@ def test_undoing_an_acceptance_opens_the_handoff_again(mia, sam):  # H5
 
 def test_undoing_a_rejection_opens_the_handoff_again(mia, sam):  # H5
     handoff = a_handoff(sam, by=mia)
-    transitions.reject(handoff, reason(), by=sam, at=NOON, missing="x")
+    transitions.reject(handoff, reason(), by=sam, at=NOON, missing="x", criteria_doubt="x")
     transitions.undo(last(handoff.lead, "returned"), by=sam, at=NOON)
     handoff.refresh_from_db()
     lead = handoff.lead
