@@ -1,13 +1,14 @@
 """Promise 1: no role reaches what it may not, and a refusal changes nothing. The table is in table.py."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
 from django.http import HttpResponse
+from django.template.backends.django import Template
 from django.test import Client
 from django.test.utils import CaptureQueriesContext, override_settings
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
@@ -130,12 +131,25 @@ def test_every_route_is_in_the_table() -> None:
 ON_POSTGRESQL = {"dora"}
 
 
+@pytest.fixture
+def drawing(monkeypatch) -> Callable[[bool], None]:
+    """`drawing(False)` leaves templates blank from then on."""
+    draw, is_on = Template.render, [True]
+    monkeypatch.setattr(Template, "render", lambda *given, **named: draw(*given, **named) if is_on[0] else "")
+    return lambda wanted: is_on.__setitem__(0, wanted)
+
+
 @pytest.mark.parametrize("line", LINES, ids=str)
-def test_each_person_reaches_what_the_table_says(line: Line, world: World) -> None:
+def test_each_person_reaches_what_the_table_says(line: Line, world: World, drawing) -> None:
+    """Everybody is asked; the page is drawn for one of those who reach it, from line to line another."""
+    reaching = [person for person, cell in zip(PEOPLE, line.cells, strict=True) if cell == "200"]
+    drawn_for = reaching[LINES.index(line) % len(reaching)] if reaching else ""
     wrong = []
     for person, cell in zip(PEOPLE, line.cells, strict=True):
-        if connection.vendor == "postgresql" and person not in ON_POSTGRESQL:
+        on_postgresql = connection.vendor == "postgresql"
+        if on_postgresql and person not in ON_POSTGRESQL:
             continue
+        drawing(on_postgresql or cell != "200" or person == drawn_for)
         response, writes = _ask(line, person, world)
         if not _matches(cell, response, writes):
             to = f" → {response['Location']}" if response.has_header("Location") else ""
@@ -152,6 +166,8 @@ def test_methods_without_a_line_are_refused_and_change_nothing(route: str, world
             response, writes = _ask(lines[0], person, world, method=method)
             assert response.status_code in (403, 404, 405), f"{method} as {person}: {response.status_code}"
             assert not writes, f"{method} as {person} wrote {writes}"
+            if response.status_code != 403:
+                break  # not refused for who asks
 
 
 # Forms that may stand in another site's page, where no cookie reaches us: each carries a signed token of its own.
@@ -162,7 +178,7 @@ POSTED = [line for line in LINES if line.method == "POST" and not _is_api(line) 
 @pytest.mark.once
 @pytest.mark.parametrize("line", POSTED, ids=str)
 def test_a_post_from_another_site_is_refused(line: Line, world: World) -> None:
-    for person in ("anon", "dora", "ada"):
+    for person in ("anon", "dora"):
         response, writes = _ask(line, person, world, enforce_csrf_checks=True)
         assert response.status_code == 403, person
         assert not writes, f"{person} wrote {writes}"
@@ -175,9 +191,8 @@ FREE = {"api:schema", "api:docs", "api:tokens"}
 @pytest.mark.once
 @pytest.mark.parametrize("line", [line for line in LINES if _is_api(line) and line.route not in FREE], ids=str)
 def test_rest_takes_neither_a_token_without_its_scope_nor_a_browsers_session(line: Line, world: World) -> None:
-    for person, cell in zip(PEOPLE, line.cells, strict=True):
-        if cell in ("200", "done"):
-            response, writes = _ask(line, person, world, token="without scopes")
-            assert (response.status_code, writes) == (403, set()), f"{person} with a token without scopes"
-            response, writes = _ask(line, person, world, token="")
-            assert (response.status_code, writes) == (401, set()), f"{person} with a session"
+    person = next(person for person, cell in zip(PEOPLE, line.cells, strict=True) if cell in ("200", "done"))
+    response, writes = _ask(line, person, world, token="without scopes")
+    assert (response.status_code, writes) == (403, set()), f"{person} with a token without scopes"
+    response, writes = _ask(line, person, world, token="")
+    assert (response.status_code, writes) == (401, set()), f"{person} with a session"
