@@ -7,15 +7,16 @@ import factory
 from factory.django import DjangoModelFactory
 
 from accounts.models import Role, Team, User
-from leads import criteria
 from leads.models import (
     Campaign,
     Channel,
     Company,
     Contact,
     CriteriaSet,
+    CriterionAnswer,
     Expense,
     Lead,
+    LeadEvent,
     Product,
     Questionnaire,
     QuestionnaireVersion,
@@ -120,8 +121,19 @@ def a_lead(*, by: User | None = None, at: datetime.datetime = NOON, campaign: Ca
 
 
 def meet_criteria(lead: Lead, *, by: User | None = None, at: datetime.datetime = NOON) -> Lead:
-    for criterion in CriteriaSet.objects.in_force(at, lead.product).criteria.all():
-        criteria.answer(lead, criterion.key, "yes", by=by, at=at)
+    """Answer every criterion with yes: the rows that `criteria.answer` writes one by one, in one go, as all tests that
+    need a qualified lead come by here."""
+    keys = [criterion.key for criterion in CriteriaSet.objects.in_force(at, lead.product).criteria.all()]
+    CriterionAnswer.objects.bulk_create(
+        [CriterionAnswer(lead=lead, key=key, value="yes", answered_by=by, answered_at=at) for key in keys],
+        update_conflicts=True,
+        unique_fields=["lead", "key"],
+        update_fields=["value", "source", "answered_by", "answered_at"],
+    )
+    LeadEvent.objects.bulk_create(
+        LeadEvent(lead=lead, kind=LeadEvent.Kind.CRITERION, actor=by, at=at, data={"key": key, "value": "yes"})
+        for key in keys
+    )
     return lead
 
 
