@@ -19,7 +19,7 @@ from leads.normalise import fold
 from pipeline.models import ContentItem, ContentRequest, ContentUse, Notification, Opportunity
 from pipeline.models.content import ContentItemQuerySet
 from pipeline.notify import notify
-from pipeline.transitions.rules import Kind, TransitionError, exactly, lock, named, require
+from pipeline.transitions.rules import Kind, TransitionError, exactly, lock, made_before, made_once, named, require
 
 Status = ContentRequest.Status
 
@@ -168,27 +168,26 @@ def ask(
     require(by, access.ASK_FOR_CONTENT, _("Your role doesn't ask for content."))
     if by is not None:  # who sends a form twice at once sends it once, and then again
         User.objects.select_for_update(no_key=True).get(pk=by.pk)
-    if submission_key and (asked := ContentRequest.objects.filter(submission_key=submission_key).first()):
-        if asked.lead_id != (lead and lead.pk):
-            raise TransitionError(_("This form was sent for something else already. Please reload the page."))
+    if asked := made_before(ContentRequest.objects.all(), submission_key, lead_id=lead and lead.pk):
         return asked
     if owner is not None and not access.may(owner, access.KEEP_CONTENT):
         raise TransitionError(_("%(person)s doesn't make content.") % {"person": owner})
     if lead is not None:
         lead = lock(lead)
         require_present(lead.contact)
-    request = ContentRequest.objects.create(
-        title=title,
-        kind=kind,
-        note=note,
-        lead=lead,
-        opportunity=lead.opportunities.order_by("-pk").first() if lead else None,
-        due_on=due_on,
-        owner=owner,
-        requested_at=at,
-        requested_by=by,
-        submission_key=submission_key,
-    )
+    with made_once():
+        request = ContentRequest.objects.create(
+            title=title,
+            kind=kind,
+            note=note,
+            lead=lead,
+            opportunity=lead.opportunities.order_by("-pk").first() if lead else None,
+            due_on=due_on,
+            owner=owner,
+            requested_at=at,
+            requested_by=by,
+            submission_key=submission_key,
+        )
     if lead is not None:
         LeadEvent.objects.record(lead, Kind.CONTENT_REQUESTED, by=by, at=at, content=title)
     makers = [owner] if owner else list(User.objects.active().filter(role=Role.MARKETER))

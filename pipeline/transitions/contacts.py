@@ -18,6 +18,8 @@ from pipeline.transitions.rules import (
     Kind,
     TransitionError,
     lock,
+    made_before,
+    made_once,
     move,
     require,
     require_seller,
@@ -52,9 +54,7 @@ def log_activity(
     if outcome not in Activity.OUTCOMES[Activity.Kind(kind)]:
         raise TransitionError(_("That can't come of it. Please choose another outcome."))
     lead = lock(lead)
-    if submission_key and (done := Activity.objects.filter(submission_key=submission_key).first()):
-        if done.lead_id != lead.pk:
-            raise TransitionError(_("This form was sent for something else already. Please reload the page."))
+    if done := made_before(Activity.objects.all(), submission_key, lead_id=lead.pk):
         return done
     if lead.is_removed:
         raise TransitionError(_("The lead is removed. Restore it first."))
@@ -79,9 +79,10 @@ def log_activity(
     else:
         require(by, access.QUALIFY_LEADS, _("This lead is with marketing; only marketing records contacts with it."))
 
-    activity = Activity.objects.create(
-        lead=lead, kind=kind, outcome=outcome, note=note, at=at, by=by, submission_key=submission_key
-    )
+    with made_once():
+        activity = Activity.objects.create(
+            lead=lead, kind=kind, outcome=outcome, note=note, at=at, by=by, submission_key=submission_key
+        )
     LeadEvent.objects.record(
         lead,
         Kind.ACTIVITY,

@@ -15,7 +15,7 @@ from pipeline.models import Activity
 from pipeline.nurture import words
 from pipeline.sales_mail import LEAVES_AFTER, as_html, why_not
 from pipeline.transitions.contacts import log_activity
-from pipeline.transitions.rules import TransitionError, lock, require
+from pipeline.transitions.rules import TransitionError, lock, made_before, require
 
 
 @transaction.atomic
@@ -29,7 +29,7 @@ def write_to(
     """
     require(by, access.SELL, _("Only sales does that."))
     lead = lock(lead)
-    if submission_key and (done := Activity.objects.filter(submission_key=submission_key, lead=lead).first()):
+    if done := made_before(Activity.objects.all(), submission_key, lead_id=lead.pk):
         return done
     if refusal := why_not(lead.contact):
         raise TransitionError(refusal)

@@ -13,7 +13,7 @@ from accounts.models import User
 from leads.models import LeadEvent, Stage
 from pipeline.models import Opportunity, Payment, PlannedPayment
 from pipeline.transitions import values
-from pipeline.transitions.rules import Kind, TransitionError, lock, require_seller, still_there
+from pipeline.transitions.rules import Kind, TransitionError, lock, made_before, made_once, require_seller, still_there
 from pipeline.transitions.selling import lock_deal, require_seen
 
 MOST_INSTALMENTS = 120
@@ -36,9 +36,7 @@ def record_payment(
     A repeated `submission_key` returns the payment made before.
     """
     opportunity, lead = lock_deal(opportunity, by=by)
-    if submission_key and (done := Payment.objects.filter(submission_key=submission_key).first()):
-        if done.opportunity_id != opportunity.pk:
-            raise TransitionError(_("This form was sent for something else already. Please reload the page."))
+    if done := made_before(Payment.objects.all(), submission_key, opportunity_id=opportunity.pk):
         return done
     if opportunity.stage != Stage.WON:
         raise TransitionError(_("Payments are recorded for won opportunities only."))
@@ -47,18 +45,19 @@ def record_payment(
     own = values.converted(amount, rate)
     if not own or own <= 0:
         raise TransitionError(_("That is less than a cent."))
-    payment = Payment.objects.create(
-        opportunity=opportunity,
-        paid_on=paid_on,
-        amount=own,
-        currency=currency,
-        foreign_amount=amount if currency else None,
-        rate=rate,
-        note=note,
-        recorded_by=by,
-        submission_key=submission_key,
-        recorded_at=at,
-    )
+    with made_once():
+        payment = Payment.objects.create(
+            opportunity=opportunity,
+            paid_on=paid_on,
+            amount=own,
+            currency=currency,
+            foreign_amount=amount if currency else None,
+            rate=rate,
+            note=note,
+            recorded_by=by,
+            submission_key=submission_key,
+            recorded_at=at,
+        )
     LeadEvent.objects.record(lead, Kind.PAYMENT, by=by, at=at, amount=str(own), paid_on=paid_on.isoformat())
     lead.save(update_fields=["updated_at"])
     return payment

@@ -15,7 +15,7 @@ from accounts.models import Organisation, User
 from leads.models import LeadEvent
 from pipeline.models import Activity, Checklist, Notification, QualityReview, ReviewProposal, ReviewScore
 from pipeline.notify import notify
-from pipeline.transitions.rules import Kind, TransitionError, exactly, lock, named, require
+from pipeline.transitions.rules import Kind, TransitionError, exactly, lock, made_before, made_once, named, require
 
 # How a conversation ended that can be judged; where nobody answered there was none.
 SPOKEN = {Activity.Outcome.REACHED, Activity.Outcome.CALL_BACK}
@@ -50,7 +50,8 @@ def review(
     if happened_on is None or happened_on > at.date() + datetime.timedelta(days=1):
         raise TransitionError(_("Choose a day that has been."))
     checklist = Checklist.objects.select_for_update().get(pk=checklist.pk)
-    if submission_key and (done := QualityReview.objects.filter(submission_key=submission_key).first()):
+    same = {"person_id": person.pk, "activity_id": activity and activity.pk, "checklist_id": checklist.pk}
+    if done := made_before(QualityReview.objects.all(), submission_key, **same):
         return done
     judged = _judged(checklist, scores, seen)
     earlier = QualityReview.objects.filter(activity=activity, checklist=checklist) if activity else None
@@ -59,18 +60,19 @@ def review(
             _("%(who)s reviewed this already (%(when)s).")
             % {"who": other.reviewed_by or _("Somebody"), "when": exactly(other.reviewed_at)}
         )
-    made = QualityReview.objects.create(
-        checklist=checklist,
-        person=person,
-        activity=activity,
-        happened_on=happened_on,
-        note=note,
-        points=sum(score.points for score in judged),
-        most_points=sum(score.most_points for score in judged),
-        reviewed_at=at,
-        reviewed_by=by,
-        submission_key=submission_key,
-    )
+    with made_once():
+        made = QualityReview.objects.create(
+            checklist=checklist,
+            person=person,
+            activity=activity,
+            happened_on=happened_on,
+            note=note,
+            points=sum(score.points for score in judged),
+            most_points=sum(score.most_points for score in judged),
+            reviewed_at=at,
+            reviewed_by=by,
+            submission_key=submission_key,
+        )
     for score in judged:
         score.review = made
     ReviewScore.objects.bulk_create(judged)

@@ -1,10 +1,13 @@
 """The rules that all steps share: from where each stage may be reached, who may, locking, and the one write of a stage."""
 
 import datetime
-from collections.abc import Iterable
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from django.db.models import Max
+from django.db import IntegrityError
+from django.db.models import Max, Model, QuerySet
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -19,6 +22,7 @@ from pipeline.transitions.answers import answer_by_step
 
 Kind = LeadEvent.Kind
 Row = TypeVar("Row")
+Made = TypeVar("Made", bound=Model)
 
 
 class TransitionError(Exception):
@@ -120,6 +124,29 @@ def lock_pending(seen: Handoff) -> tuple[Handoff, Lead]:
         )
         raise TransitionError(text % {"who": who, "when": when})
     return handoff, lead
+
+
+def made_before(rows: QuerySet[Made], key: uuid.UUID | None, **about: object) -> Made | None:
+    """What the form with this key made already; refused where that was `about` something else."""
+    made = rows.filter(submission_key=key).first() if key else None
+    if made is not None and any(getattr(made, name) != value for name, value in about.items()):
+        raise TransitionError(_key_taken())
+    return made
+
+
+@contextmanager
+def made_once() -> Iterator[None]:
+    """Around the write, in a transaction: one key sent for two things at once is `made_before` to neither of them."""
+    try:
+        yield
+    except IntegrityError as refused:
+        if "submission_key" not in str(refused):
+            raise
+        raise TransitionError(_key_taken()) from refused
+
+
+def _key_taken() -> str:
+    return _("This form was sent for something else already. Please reload the page.")
 
 
 def exactly(moment: datetime.datetime) -> str:

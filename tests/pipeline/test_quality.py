@@ -113,6 +113,9 @@ def test_a_conversation_is_reviewed_once_by_a_checklist_and_a_form_counts_once(c
     call, key = a_call(sam), uuid.uuid4()
     made = transitions.review(calls, sam, full(calls), activity=call, by=max_, at=NOON, submission_key=key)
     assert transitions.review(calls, sam, full(calls), activity=call, by=max_, at=NOON, submission_key=key) == made
+    other = a_call(sam)
+    with pytest.raises(TransitionError, match="sent for something else"):
+        transitions.review(calls, sam, full(calls), activity=other, by=max_, at=NOON, submission_key=key)
     with pytest.raises(TransitionError, match="Max reviewed this already"):
         transitions.review(calls, sam, full(calls), activity=call, by=dora, at=NOON)
     with pytest.raises(NotYours):
@@ -125,13 +128,17 @@ def test_a_conversation_is_reviewed_once_by_a_checklist_and_a_form_counts_once(c
     transitions.review(calls, sam, full(calls), activity=call, by=dora, at=NOON)
 
 
-def test_mystery_shopping_is_of_a_day_that_has_been(sam, max_):  # H8
+def test_mystery_shopping_is_of_a_day_that_has_been(sam, sid, max_, dora):  # H8
     mystery = Checklist.objects.get(kind="mystery")
     for on in (None, NOON.date() + days(2)):
         with pytest.raises(TransitionError, match="day that has been"):
             transitions.review(mystery, sam, full(mystery), happened_on=on, by=max_, at=NOON)
-    made = transitions.review(mystery, sam, full(mystery), happened_on=NOON.date(), by=max_, at=NOON)
+    visit = {"happened_on": NOON.date(), "by": dora, "at": NOON, "submission_key": uuid.uuid4()}
+    made = transitions.review(mystery, sam, full(mystery), **visit)
     assert (made.activity, made.share) == (None, 1)
+    with pytest.raises(TransitionError, match="sent for something else"):
+        transitions.review(mystery, sid, full(mystery), **visit)
+    assert QualityReview.objects.get() == made
 
 
 # --- Picking by chance -----------------------------------------------------------------------------------------------

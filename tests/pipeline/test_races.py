@@ -254,6 +254,25 @@ def test_a_payment_sent_twice_at_once_is_recorded_once(mia, sam, at_once):  # H6
     assert at_once(1, lambda n: Payment.objects.count()) == [1]
 
 
+def test_one_key_for_two_leads_at_once_sends_one_mail_and_refuses_the_other(mia, sam, at_once):  # H5
+    leads = [each.lead for each in copies(a_handoff(sam, by=mia), 2)]
+    mail = {"by": sam, "at": NOON, "submission_key": uuid.uuid4()}
+
+    def write(n: int) -> str:
+        try:
+            transitions.write_to(leads[n], "Hello", "Hello", **mail)
+        except TransitionError as refusal:
+            return str(refusal)
+        return ""
+
+    said = sorted(at_once(2, write))
+    assert said[0] == ""
+    assert "sent for something else already" in said[1]
+    assert at_once(1, lambda n: (Activity.objects.count(), OutboxMessage.objects.filter(subject="Hello").count())) == [
+        (1, 1)
+    ]
+
+
 def test_a_request_for_content_sent_twice_at_once_asks_once(mia, sam, at_once):  # H9
     wanted = {"title": "A case", "kind": "case", "by": sam, "at": NOON, "submission_key": uuid.uuid4()}
     assert len({asked.pk for asked in at_once(4, lambda n: content.ask(**wanted))}) == 1
