@@ -2,7 +2,6 @@
 
 import datetime
 
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -13,16 +12,16 @@ from rest_framework.views import APIView
 from accounts.models import Organisation
 from kpi import facts
 from kpi.metrics import METRIC, METRICS, chosen
-from kpi.scope import FIRST_DAY, LAST_DAY, SPLITS, Group, Mode, Scope, group_names
+from kpi.scope import SPLITS, Group, Mode, Scope, group_names
+from leads.normalise import SANE_DAYS
 
-DAYS = [MinValueValidator(FIRST_DAY), MaxValueValidator(LAST_DAY)]
 ONE_OR_NONE, ONE_OR_NONE_HELP = r"^(none|\d{1,18})$", "Only those of this id, or `none`: those that have none."
 
 
 class MetricsQuerySerializer(serializers.Serializer):
     """`from` and `to` are days of the organisation, both included."""
 
-    end = serializers.DateField(required=False, validators=DAYS, help_text="Last day; today if left out.")
+    end = serializers.DateField(required=False, validators=SANE_DAYS, help_text="Last day; today if left out.")
     by = serializers.ChoiceField([*SPLITS], required=False, default=None, help_text="One result for each of these.")
     mode = serializers.ChoiceField([*Mode], default=Mode.COHORT)
     metrics = serializers.CharField(required=False, default="", max_length=2000, help_text="Slugs, comma-separated.")
@@ -36,7 +35,7 @@ class MetricsQuerySerializer(serializers.Serializer):
         }
 
         start = serializers.DateField(
-            required=False, validators=DAYS, help_text="First day; 90 days before the last one if left out."
+            required=False, validators=SANE_DAYS, help_text="First day; 90 days before the last one if left out."
         )
         return {"from": start, "to": end, **fields, **narrow}
 

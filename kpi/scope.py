@@ -23,6 +23,7 @@ from kpi.facts import HANDOFF, LEAD, MEASURE, OPPORTUNITY, REMOVED_LEAD, Source,
 from kpi.metrics import METRIC, Figure, Metric, Sums, Term
 from kpi.models import Fact
 from leads.models import Campaign, Channel, Lead, Product, Stage
+from leads.normalise import FIRST_DAY, LAST_DAY
 from pipeline.models import Agreement, Handoff
 from pipeline.models.handoffs import HandoffQuerySet
 from pipeline.sla import Clock
@@ -52,7 +53,6 @@ SPLIT_NAMES = {
     "team": gettext_lazy("Team"),
 }
 DEFAULT_PERIOD = datetime.timedelta(days=89)
-FIRST_DAY, LAST_DAY = datetime.date(1900, 1, 1), datetime.date(2999, 12, 31)  # beyond them dates can't be reckoned with
 # What spend and reach aren't kept by.
 BY_PERSON = ("product", "owner", "team")
 

@@ -5,7 +5,6 @@ import datetime
 
 import django_filters
 from django.core.exceptions import ValidationError as DjangoValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -21,7 +20,7 @@ from leads import contact_sync
 from leads.editing import StaleEdit, edit_contact
 from leads.models import Campaign, Company, Consent, Contact, ContactIdentity, Expense
 from leads.models.consents import Purpose
-from leads.normalise import normalise_email, read_number, validate_text
+from leads.normalise import SANE_MOMENTS, normalise_email, read_number, validate_text
 
 IF_MATCH = OpenApiParameter(
     "If-Match", location=OpenApiParameter.HEADER, required=True, description="The ETag of the version you changed."
@@ -48,11 +47,8 @@ class SearchFilter(django_filters.CharFilter):
 
 
 class MomentFilter(django_filters.IsoDateTimeFilter):
-    """A moment that any time zone can tell: not at the very ends of the calendar."""
-
     def __init__(self, *args, **kwargs) -> None:
-        first, last = (datetime.datetime(year, 1, 1, tzinfo=datetime.UTC) for year in (1900, 3000))
-        super().__init__(*args, validators=[MinValueValidator(first), MaxValueValidator(last)], **kwargs)
+        super().__init__(*args, validators=SANE_MOMENTS, **kwargs)
 
 
 # --- Contacts --------------------------------------------------------------------------------------------------------

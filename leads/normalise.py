@@ -1,13 +1,22 @@
 """Normal forms of what people type: the same person typed twice gives the same e-mail, phone and folded name."""
 
+import datetime
 import re
 import unicodedata
 
 import phonenumbers
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.translation import gettext_lazy as _
 
 SEARCH_LENGTH = 200
+FIRST_DAY, LAST_DAY = datetime.date(1900, 1, 1), datetime.date(2999, 12, 31)  # beyond them dates can't be reckoned with
+SANE_DAYS = [MinValueValidator(FIRST_DAY), MaxValueValidator(LAST_DAY)]
+# A moment that any time zone can tell: not at the very ends of the calendar.
+SANE_MOMENTS = [
+    kind(datetime.datetime.combine(day, datetime.time(), datetime.UTC))
+    for kind, day in ((MinValueValidator, FIRST_DAY), (MaxValueValidator, LAST_DAY))
+]
 _STROKED = str.maketrans("łøđħıð", "lodhid")  # letters that Unicode doesn't take apart
 _PHONE_CHARACTERS = re.compile(r"[\d\s()+\-./\u00a0\u2010-\u2015]+")
 

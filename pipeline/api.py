@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from accounts.models import User
 from leads import criteria
 from leads.api import MomentFilter, SearchFilter
-from leads.api_fields import ManyFilter, text
+from leads.api_fields import ManyFilter, day, text
 from leads.models import Campaign, Channel, Criterion, CriterionAnswer, Lead, Product, Reason, Stage
 from leads.registration import Person, register_lead
 from pipeline import transitions
@@ -185,7 +185,7 @@ class LeadRegistrationSerializer(serializers.Serializer):
     product = serializers.PrimaryKeyRelatedField(queryset=Product.objects.all(), required=False, allow_null=True)
     owner = person(required=False, allow_null=True)
     note = text(5000)
-    met_on = serializers.DateField(required=False, allow_null=True)
+    met_on = day(required=False, allow_null=True)
     preferred_meeting_time = text(200)
     utm_source = text(300)
     utm_medium = text(300)

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from leads.api import MomentFilter
-from leads.api_fields import ManyFilter, text
+from leads.api_fields import ManyFilter, day, moment, text
 from leads.models import Product, Reason, Stage
 from leads.models.leads import SELLING
 from leads.normalise import validate_text
@@ -97,13 +97,11 @@ class EditSerializer(serializers.Serializer):
     )
     currency = currency(help_text="ISO code; empty is the organisation's own.")
     product = serializers.PrimaryKeyRelatedField(queryset=Product.objects.all(), required=False, allow_null=True)
-    expected_close_on = serializers.DateField(required=False, allow_null=True)
+    expected_close_on = day(required=False, allow_null=True)
     next_step = serializers.CharField(max_length=200, required=False, allow_blank=True)
-    next_step_on = serializers.DateField(required=False, allow_null=True)
+    next_step_on = day(required=False, allow_null=True)
     lines = LineSerializer(many=True, required=False)
-    seen_at = serializers.DateTimeField(
-        required=False, help_text="Its `updated_at` as you know it: 409 when it changed since."
-    )
+    seen_at = moment(required=False, help_text="Its `updated_at` as you know it: 409 when it changed since.")
 
     def validate(self, attrs: dict) -> dict:
         amount, margin = attrs.get("amount"), attrs.get("margin")
@@ -125,7 +123,7 @@ class MoveSerializer(serializers.Serializer):
     next_step = serializers.CharField(
         max_length=200, required=False, allow_blank=True, validators=[validate_text], help_text="Left out, it stays."
     )
-    next_step_on = serializers.DateField(required=False, allow_null=True)
+    next_step_on = day(required=False, allow_null=True)
 
     def validate(self, attrs: dict) -> dict:
         if attrs.get("next_step_on") and not attrs.get("next_step"):
@@ -149,6 +147,7 @@ class LossSerializer(serializers.Serializer):
 class PaymentSerializer(serializers.ModelSerializer):
     """`amount` is in the organisation's currency in answers, and in `currency` when it is recorded."""
 
+    paid_on = day()
     currency = currency()
     submission_key = serializers.UUIDField(
         required=False, allow_null=True, help_text="Chosen by you: the same key never records a second payment."
@@ -173,6 +172,7 @@ class PaymentSerializer(serializers.ModelSerializer):
 
 
 class PlannedPaymentSerializer(serializers.ModelSerializer):
+    due_on = day()
     id = serializers.IntegerField(required=False, help_text="Of an instalment that is there; without it, a new one.")
     paid = serializers.DecimalField(max_digits=14, decimal_places=2, read_only=True)
 
@@ -183,7 +183,7 @@ class PlannedPaymentSerializer(serializers.ModelSerializer):
 
 class DatedSerializer(serializers.Serializer):
     step = serializers.ChoiceField([(step.value, step.label) for step in STEPS])
-    at = serializers.DateTimeField(required=False, help_text="Left out, now.")
+    at = moment(required=False, help_text="Left out, now.")
 
 
 class ObjectionSerializer(serializers.ModelSerializer):

@@ -7,7 +7,6 @@ from collections.abc import Collection
 from typing import Any, Self
 
 from django import forms
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import QueryDict
 from django.utils.formats import date_format
 from django.utils.translation import gettext
@@ -16,12 +15,11 @@ from django.utils.translation import gettext_lazy as _
 from leads.comparisons import holds
 from leads.forms.fields import AmountField, DateInput
 from leads.models import Question, QuestionnaireVersion
-from leads.normalise import validate_text
+from leads.normalise import SANE_DAYS, validate_text
 from leads.registration import Person
 
 Kind = Question.Kind
 TEXT_LENGTH, LONG_TEXT_LENGTH = 500, 5000
-_SANE_DAYS = [MinValueValidator(datetime.date(1900, 1, 1)), MaxValueValidator(datetime.date(2999, 12, 31))]
 # How long the fields may be that a person has; what the browser may offer to fill in when people tell of themselves.
 _PERSON = {
     "name": (200, "name", {"autocapitalize": "words"}),
@@ -149,7 +147,7 @@ class AnswerForm(forms.Form):
             case Kind.NUMBER:
                 return AmountField(max_digits=18, decimal_places=4, **common)
             case Kind.DATE:
-                return forms.DateField(widget=DateInput(), validators=_SANE_DAYS, **common)
+                return forms.DateField(widget=DateInput(), validators=SANE_DAYS, **common)
         length, autocomplete, attrs = _PERSON.get(question.contact_field, (TEXT_LENGTH, "off", {}))
         attrs = attrs | {"autocomplete": autocomplete if self.about_oneself else "off"}
         if question.kind == Kind.LONG_TEXT:

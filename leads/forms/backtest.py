@@ -13,9 +13,9 @@ from accounts.models import Organisation
 from leads.criteria.backtest import Became, Case
 from leads.forms.fields import DateInput
 from leads.forms.filters import FilterForm
-from leads.forms.leads import SANE_DAYS
 from leads.models import Campaign, Channel, CriteriaSet, CriterionAnswer, Product
 from leads.models.leads import LeadQuerySet
+from leads.normalise import SANE_DAYS
 
 ONE_YEAR = datetime.timedelta(days=364)
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from django import forms
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import F, Q
 from django.http import QueryDict
 from django.utils import timezone
@@ -21,10 +20,9 @@ from leads.forms.filters import FilterForm
 from leads.forms.stand import StandForm
 from leads.models import Campaign, Channel, Lead, LeadEvent, Product, Reason, Stage
 from leads.models.leads import RESPONSE_KEPT, LeadEventQuerySet, LeadQuerySet
-from leads.normalise import SEARCH_LENGTH, validate_text
+from leads.normalise import FIRST_DAY, LAST_DAY, SANE_DAYS, SEARCH_LENGTH, validate_text
 
 NONE = "none"
-SANE_DAYS = [MinValueValidator(datetime.date(1900, 1, 1)), MaxValueValidator(datetime.date(2999, 12, 31))]
 
 
 class WithNone(forms.models.ModelChoiceIterator):
@@ -237,7 +235,7 @@ class LeadFilter(FilterForm):
 
     def _movements(self) -> LeadEventQuerySet:
         wanted, zone = self.cleaned_data, Organisation.current().tzinfo
-        start, end = wanted["from"] or SANE_DAYS[0].limit_value, wanted["to"] or SANE_DAYS[1].limit_value
+        start, end = wanted["from"] or FIRST_DAY, wanted["to"] or LAST_DAY
         events = LeadEvent.objects.movements(_midnight(start, zone), _midnight(end + datetime.timedelta(days=1), zone))
         if wanted["entered"]:
             events = events.filter(to_stage=wanted["entered"])

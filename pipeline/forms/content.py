@@ -13,9 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from accounts import access
 from accounts.models import User
 from leads.forms.fields import DateInput
-from leads.forms.leads import SANE_DAYS
 from leads.models import Product
-from leads.normalise import validate_text
+from leads.normalise import SANE_DAYS, validate_text
 from pipeline import content
 from pipeline.forms.fields import words
 from pipeline.models import ContentItem, ContentRequest

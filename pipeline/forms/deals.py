@@ -13,9 +13,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Organisation
 from leads.forms.fields import AmountField, DateInput
-from leads.forms.leads import SANE_DAYS
 from leads.models import ExchangeRate, Product, Stage
-from leads.normalise import read_number, validate_text
+from leads.normalise import SANE_DAYS, read_number, validate_text
 from pipeline.forms.fields import moment
 from pipeline.models import Objection, Opportunity, Payment, PlannedPayment
 from pipeline.transitions import Instalment, Line

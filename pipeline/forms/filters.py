@@ -18,10 +18,10 @@ from accounts import access
 from accounts.models import Organisation, Team, User
 from leads.forms.fields import AmountField, DateInput
 from leads.forms.filters import FilterForm
-from leads.forms.leads import NONE, SANE_DAYS, OneOrNoneField, WithNone
+from leads.forms.leads import NONE, OneOrNoneField, WithNone
 from leads.models import Campaign, Channel, Criterion, Lead, Product, Reason, Stage
 from leads.models.leads import SELLING
-from leads.normalise import SEARCH_LENGTH, fold, validate_text
+from leads.normalise import SANE_DAYS, SEARCH_LENGTH, fold, validate_text
 from pipeline.desk import Queue
 from pipeline.models import ContentKind, ContentRequest, Handoff, Objection, SalesPipeline
 from pipeline.models.opportunities import OPPORTUNITY_STAGES, STEPS

@@ -9,8 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from leads.forms.fields import DateInput
 from leads.forms.filters import FilterForm
-from leads.forms.leads import SANE_DAYS
-from leads.normalise import validate_text
+from leads.normalise import SANE_DAYS, validate_text
 from pipeline import retention
 
 

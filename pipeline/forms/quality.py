@@ -1,19 +1,16 @@
 """Input about quality checks: checklists, reviews, and what lists of them are narrowed to."""
 
-import datetime
 import uuid
 from typing import Any
 
 from django import forms
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.translation import gettext_lazy as _
 
 from accounts import access
 from accounts.models import Team, User
 from leads.forms.fields import DateInput
 from leads.forms.filters import FilterForm
-from leads.forms.leads import SANE_DAYS
-from leads.normalise import validate_text
+from leads.normalise import SANE_DAYS, validate_text
 from pipeline.forms.fields import words
 from pipeline.models import Checklist, ChecklistItem
 from pipeline.quality import Item
@@ -150,10 +147,7 @@ class ProposalFilter(OverviewFilter):
 class PersonFilter(FilterForm):
     """What the list of one person's reviews is narrowed to: a month (its first day), a checklist, an item."""
 
-    month = forms.DateField(
-        required=False,
-        validators=[MinValueValidator(datetime.date(1900, 1, 1)), MaxValueValidator(datetime.date(2999, 1, 1))],
-    )
+    month = forms.DateField(required=False, validators=SANE_DAYS)
     checklist = forms.ModelChoiceField(Checklist.objects.all(), required=False)
     item = forms.ModelChoiceField(ChecklistItem.objects.all(), required=False)
 

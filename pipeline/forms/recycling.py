@@ -11,8 +11,9 @@ from django.utils.translation import gettext_lazy as _
 from accounts import access
 from accounts.models import Organisation, User
 from leads.forms.fields import DateInput
-from leads.forms.leads import SANE_DAYS, OneOrNoneField
+from leads.forms.leads import OneOrNoneField
 from leads.models import Lead, Product, Reason
+from leads.normalise import SANE_DAYS
 from pipeline.forms.fields import words
 from pipeline.forms.filters import PipelineFilter
 from pipeline.forms.referrals import ReferForm

@@ -13,9 +13,9 @@ from accounts.models import User
 from leads.forms.catalogue import TranslatedName
 from leads.forms.fields import DateInput
 from leads.forms.filters import FilterForm
-from leads.forms.leads import SANE_DAYS
 from leads.forms.seen import SeenForm
 from leads.models import Channel, Product
+from leads.normalise import SANE_DAYS
 from pipeline.forms.fields import sales_people
 from pipeline.models import Absence, RoutingRule, SalesProfile
 from pipeline.routing.rulebook import MOST_RULES

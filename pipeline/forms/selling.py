@@ -14,10 +14,9 @@ from django.utils.translation import gettext_lazy as _
 from accounts import access
 from accounts.models import Role, User
 from leads.forms.fields import AmountField, DateInput
-from leads.forms.leads import SANE_DAYS
 from leads.models import Product, Reason, Stage
 from leads.models.leads import SELLING
-from leads.normalise import validate_text
+from leads.normalise import SANE_DAYS, validate_text
 from pipeline.forms.deals import SeenField, currency_choices
 from pipeline.forms.fields import words
 from pipeline.models import Opportunity

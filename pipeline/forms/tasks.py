@@ -13,9 +13,8 @@ from django.utils.translation import pgettext_lazy
 
 from accounts import access
 from accounts.models import User
-from leads.forms.leads import SANE_DAYS
 from leads.models import Campaign, Lead
-from leads.normalise import validate_text
+from leads.normalise import FIRST_DAY, LAST_DAY, validate_text
 from pipeline.forms.fields import moment, words
 from pipeline.forms.filters import PipelineFilter
 from pipeline.models import Task
@@ -34,7 +33,7 @@ class TaskForm(forms.Form):
 
     def clean_due_at(self) -> datetime.datetime:
         due_at = self.cleaned_data["due_at"]
-        if not SANE_DAYS[0].limit_value <= due_at.date() <= SANE_DAYS[1].limit_value:
+        if not FIRST_DAY <= due_at.date() <= LAST_DAY:
             raise ValidationError(_("Please choose a real date."))
         return due_at
 

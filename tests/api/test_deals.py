@@ -24,10 +24,18 @@ def test_the_api_knows_what_a_deal_is_worth_and_its_steps(mia, sam, sid, api):  
         ({"lines": [{"text": "x", "amount": "-1"}]}, 400),
         ({"lines": "x"}, 400),
         ({"product": 999999}, 400),
+        ({"expected_close_on": "0001-01-01"}, 400),
+        ({"next_step_on": "9999-12-31"}, 400),
+        ({"seen_at": "9999-12-31T23:59:59-14:00"}, 400),
     ):
         assert client.post(url + "edit/", wrong, format="json").status_code == code, wrong
     assert client.post(url + "asked/", {"step": "proposal"}, format="json").data["proposal_asked_at"]
     assert client.post(url + "sent/", {"step": "won"}, format="json").status_code == 400
+    assert client.post(url + "sent/", {"step": "demo", "at": "0001-01-01T00:00:00Z"}, format="json").status_code == 400
+    for day in ("1899-12-31", "3000-01-01"):
+        refused = client.put(url + "plan/", [{"due_on": day, "amount": "7"}], format="json")
+        assert (refused.status_code, refused["Content-Type"]) == (400, "application/problem+json")
+        assert client.post(url + "payments/", {"paid_on": day, "amount": "6"}, format="json").status_code == 400
     plan = [{"due_on": "2026-06-01", "amount": "700.00"}, {"due_on": "2026-05-01", "amount": "500.00"}]
     assert [row["due_on"] for row in client.put(url + "plan/", plan, format="json").data] == [
         "2026-05-01",
