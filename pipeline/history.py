@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Iterable
 from typing import Any
 
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
 from accounts.models import Organisation, Role, User
@@ -20,7 +21,7 @@ from leads.importing.running import Outcome
 from leads.importing.targets import CONTACT_FIELDS, ERASED, write_contacts
 from leads.models import Campaign, Contact, ContactIdentity, Lead, LeadEvent, Product, Reason, Stage
 from leads.models.leads import FUNNEL, SELLING
-from pipeline.models import Agreement, Handoff, Opportunity
+from pipeline.models import Agreement, Handoff, Opportunity, OpportunityLine
 from pipeline.sla import Clock
 
 STAGE_OF = {stage.reached_field: stage for stage in Stage}
@@ -126,6 +127,10 @@ class _Past:
     @property
     def is_sale(self) -> bool:
         return bool(self.sale_dates) or self.stage in _SALE
+
+    def warn_that_stays(self, what: object, was: object, said: object) -> None:
+        text = _("“%(stage)s” stays at %(was)s; the file says %(at)s.") % {"stage": what, "was": was, "at": said}
+        self.outcome.warnings.append(text)
 
 
 def _past(row: Row) -> _Past:
@@ -255,8 +260,12 @@ class _Batch:
 
     def _known_deals(self) -> dict[str, Opportunity]:
         keys = [past.row.key for past in self.pasts if past.is_sale]
+        # Lines, and a foreign amount at its rate, make what a deal is worth: a file's sum doesn't overrule them.
+        reckoned = ~Q(currency="") | Exists(OpportunityLine.objects.filter(opportunity=OuterRef("pk")))
         found = Opportunity.objects.filter(source_system=self.mapping.system, external_id__in=keys)
-        return {deal.external_id: deal for deal in found.select_related("product")}
+        found = found.select_related("product").annotate(is_reckoned=reckoned)
+        self.reckoned = {deal.pk for deal in found if deal.is_reckoned}
+        return {deal.external_id: deal for deal in found}
 
     def _pending_handoffs(self, leads: Iterable[Lead]) -> dict[int, Handoff]:
         return {handoff.lead_id: handoff for handoff in Handoff.objects.pending().filter(lead__in=list(leads))}
@@ -386,10 +395,7 @@ class _Batch:
                 added[stage] = at
                 setattr(lead, stage.reached_field, at)
             elif was[stage] != at and stage not in _SALE:
-                past.outcome.warnings.append(
-                    _("“%(stage)s” stays at %(was)s; the file says %(at)s.")
-                    % {"stage": stage.label, "was": f"{was[stage]:%Y-%m-%d %H:%M}", "at": f"{at:%Y-%m-%d %H:%M}"}
-                )
+                past.warn_that_stays(stage.label, f"{was[stage]:%Y-%m-%d %H:%M}", f"{at:%Y-%m-%d %H:%M}")
         return added
 
     def _event(self, lead: Lead, kind: LeadEvent.Kind, at: datetime.datetime, **fields: Any) -> None:
@@ -530,6 +536,9 @@ class _Batch:
         if deal.is_open and _SALE.index(state["stage"]) > _SALE.index(Stage(deal.stage)):
             said |= state
         changed = {name: value for name, value in said.items() if getattr(deal, name) != value}
+        for name in {"amount", "margin"} & changed.keys() if deal.pk in self.reckoned else ():
+            was = getattr(deal, name)
+            past.warn_that_stays(_(name), "–" if was is None else was, changed.pop(name))
         for name, value in changed.items():
             setattr(deal, name, value)
         if changed:

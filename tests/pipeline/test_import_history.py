@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Role, User
 from leads.models import Campaign, Contact, Lead, LeadEvent, Reason, Stage
-from pipeline.models import Handoff, Opportunity
+from pipeline.models import Handoff, Opportunity, OpportunityLine
 from pipeline.sweep import sweep
 
 pytestmark = pytest.mark.django_db
@@ -166,6 +166,16 @@ def test_a_later_file_adds_stages_and_never_moves_those_reached(take):
     handoff = Handoff.objects.get()
     assert (handoff.first_contact_at, handoff.verdict, handoff.decided_at) == (day(7), "accepted", day(8))
     assert Opportunity.objects.get().stage == Stage.ACCEPTED
+
+
+def test_what_lines_or_another_currency_make_a_deal_worth_stays_and_is_warned_of(take):
+    past = {"rep": "Zoe", "accepted_at": 3, "amount": "100"}
+    take([{"id": name} | past for name in ("1", "2", "3")])
+    OpportunityLine.objects.create(opportunity=Opportunity.objects.get(external_id="1"), text="Licence", amount=100)
+    Opportunity.objects.filter(external_id="2").update(currency="USD", foreign_amount=110, rate="0.91")
+    printed = take([{"id": name} | past | {"amount": "70"} for name in ("1", "2", "3")])
+    assert printed.count("“amount” stays at 100.00; the file says 70") == 2
+    assert list(Opportunity.objects.order_by("external_id").values_list("amount", flat=True)) == [100, 100, 70]
 
 
 def test_an_old_file_doesnt_move_a_lead_back(take):
