@@ -75,7 +75,7 @@ PAYMENT = Source(
     "opportunity__owner",
     lead="opportunity__lead",
 )
-PLAN = dataclasses.replace(PAYMENT, rows=lambda: PlannedPayment.objects.owed().with_paid())
+PLAN = dataclasses.replace(PAYMENT, rows=PlannedPayment.objects.owed)
 EXPENSE = Source(Expense.objects.valid, "campaign")
 CAMPAIGN = Source(Campaign.objects.all, "pk")
 

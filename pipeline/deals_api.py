@@ -326,7 +326,7 @@ class OpportunityViewSet(viewsets.ReadOnlyModelViewSet):
             said = self._checked(PlannedPaymentSerializer, many=True)
             rows = [transitions.Instalment(pk=each.pop("id", None), **each) for each in said]
             transitions.plan_payments(opportunity, rows, by=request.user, at=timezone.now())
-        return Response(PlannedPaymentSerializer(opportunity.planned_payments.with_paid(), many=True).data)
+        return Response(PlannedPaymentSerializer(opportunity.planned_payments.all(), many=True).data)
 
     @extend_schema(methods=["get"], responses=PaymentSerializer(many=True))
     @extend_schema(methods=["post"], request=PaymentSerializer, responses={201: PaymentSerializer})

@@ -1,7 +1,6 @@
 """Payment plans: how payments fill them, and how they are offered.
 
-Payments fill a plan in order of its dates, whatever each was meant for. `PlannedPaymentQuerySet.with_paid` says the same
-for many plans at once.
+Payments fill a plan in order of its dates, whatever each was meant for.
 """
 
 import calendar

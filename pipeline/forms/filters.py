@@ -499,7 +499,7 @@ class PlanFilter(PipelineFilter):
     paths = PaymentFilter.paths
 
     def apply(self, rows: Any) -> Any:
-        rows, wanted = super().apply(rows).with_paid(), self.cleaned_data
+        rows, wanted = super().apply(rows), self.cleaned_data
         if wanted["state"] == "overdue":
             rows = rows.overdue(timezone.localdate(timezone=self._zone))
         elif wanted["state"]:

@@ -6,25 +6,13 @@ from decimal import Decimal
 from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import DecimalField, ExpressionWrapper, F, OuterRef, Q, Subquery, Sum, Value
-from django.db.models.functions import Coalesce, Greatest, Least, Round
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from leads.models import Stage
 from leads.normalise import validate_text
 from pipeline.models.opportunities import Opportunity
-
-_MONEY = DecimalField(max_digits=20, decimal_places=2)
-_NOTHING = Value(Decimal(0), _MONEY)
-# SQLite adds decimals as floating numbers: what is less than half a cent is none.
-_SHORT = Decimal("0.005")
-
-
-def _sum(rows: models.QuerySet) -> Subquery:
-    """The sum of `amount` of the rows of one opportunity."""
-    rows = rows.order_by().values("opportunity").annotate(sum=Sum("amount"))
-    return Subquery(rows.values("sum"), output_field=_MONEY)
 
 
 class PlannedPaymentQuerySet(models.QuerySet["PlannedPayment"]):
@@ -35,25 +23,12 @@ class PlannedPaymentQuerySet(models.QuerySet["PlannedPayment"]):
         """Instalments of won opportunities: before the sale nobody owes anything."""
         return self.filter(opportunity__stage=Stage.WON)
 
-    def with_paid(self) -> "PlannedPaymentQuerySet":
-        """Each with `paid`: how much of it the opportunity's payments cover, filling the plan in order of dates.
-
-        `pipeline.payment_plans.filled` says the same of one plan in Python; a test holds the two together.
-        """
-        plan = PlannedPayment.objects.filter(opportunity=OuterRef("opportunity"))
-        until = plan.filter(Q(due_on__lt=OuterRef("due_on")) | Q(due_on=OuterRef("due_on"), pk__lte=OuterRef("pk")))
-        payments = Payment.objects.valid().filter(opportunity=OuterRef("opportunity"))
-        left = ExpressionWrapper(
-            Coalesce(_sum(payments), _NOTHING) - Coalesce(_sum(until), _NOTHING) + F("amount"), output_field=_MONEY
-        )
-        return self.annotate(paid=Round(Greatest(_NOTHING, Least(F("amount"), left)), precision=2, output_field=_MONEY))
-
     def unpaid(self) -> "PlannedPaymentQuerySet":
-        """Those that something is still missing of, each with `paid`."""
-        return self.with_paid().filter(Q(paid__lt=F("amount") - _SHORT))
+        """Those that something is still missing of."""
+        return self.filter(paid__lt=F("amount"))
 
     def paid_in_full(self) -> "PlannedPaymentQuerySet":
-        return self.with_paid().filter(Q(paid__gte=F("amount") - _SHORT))
+        return self.filter(paid=F("amount"))
 
     def overdue(self, today: datetime.date) -> "PlannedPaymentQuerySet":
         """Instalments that should have been paid before `today` and aren't in full."""
@@ -72,6 +47,10 @@ class PlannedPayment(models.Model):
         _("amount"), max_digits=14, decimal_places=2, validators=[MinValueValidator(Decimal("0.01"))]
     )
     note = models.CharField(_("note"), max_length=300, blank=True, validators=[validate_text])
+    # How much of it the opportunity's payments cover, see `payment_plans.filled`; written with each of them.
+    paid = models.DecimalField(
+        max_digits=14, decimal_places=2, default=Decimal(0), db_default=Decimal(0), editable=False
+    )
     told_at = models.DateTimeField(null=True, blank=True, editable=False)  # when its being overdue was told of
 
     objects = PlannedPaymentQuerySet.as_manager()
@@ -79,7 +58,10 @@ class PlannedPayment(models.Model):
     class Meta:
         ordering = ["due_on", "pk"]
         constraints = [models.CheckConstraint(condition=Q(amount__gt=0), name="planned_payment_is_positive")]
-        indexes = [models.Index(fields=["due_on"], name="planned_payment_due")]
+        indexes = [
+            models.Index(fields=["due_on"], name="planned_payment_due"),
+            models.Index(fields=["due_on", "id"], name="planned_payment_unpaid", condition=Q(paid__lt=F("amount"))),
+        ]
 
     def __str__(self) -> str:
         return f"{self.due_on} {self.amount}"

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from leads.models import LeadEvent, Stage
+from pipeline import payment_plans
 from pipeline.models import Opportunity, Payment, PlannedPayment
 from pipeline.transitions import values
 from pipeline.transitions.rules import Kind, TransitionError, lock, made_before, made_once, require_seller, still_there
@@ -58,6 +59,7 @@ def record_payment(
             submission_key=submission_key,
             recorded_at=at,
         )
+    _fill_plan(opportunity)
     LeadEvent.objects.record(lead, Kind.PAYMENT, by=by, at=at, amount=str(own), paid_on=paid_on.isoformat())
     lead.save(update_fields=["updated_at"])
     return payment
@@ -77,9 +79,22 @@ def void_payment(payment: Payment, why: str, *, by: User | None, at: datetime.da
         raise TransitionError(_("Please say why it is voided."))
     payment.voided_at, payment.voided_by, payment.void_reason = at, by, why
     payment.save(update_fields=["voided_at", "voided_by", "void_reason"])
+    _fill_plan(payment.opportunity)
     facts = {"amount": str(payment.amount), "paid_on": payment.paid_on.isoformat()}
     LeadEvent.objects.record(lead, Kind.PAYMENT, by=by, at=at, step="voided", note=why, **facts)
     lead.save(update_fields=["updated_at"])
+
+
+def _fill_plan(opportunity: Opportunity) -> None:
+    """Note with each instalment how much of it is paid now."""
+    plan = list(opportunity.planned_payments.all())
+    if not plan:
+        return
+    paid = sum(opportunity.payments.valid().values_list("amount", flat=True), Decimal(0))
+    changed = [each for each in payment_plans.filled(plan, paid, datetime.date.max) if each.planned.paid != each.paid]
+    for each in changed:
+        each.planned.paid = each.paid
+    PlannedPayment.objects.bulk_update([each.planned for each in changed], ["paid"])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,6 +147,7 @@ def plan_payments(
     opportunity.planned_payments.exclude(pk__in=[row.pk for row in rows if row.pk]).delete()
     for row in rows:
         row.save()
+    _fill_plan(opportunity)
     opportunity.save(update_fields=["updated_at"])
     lead.save(update_fields=["updated_at"])
     LeadEvent.objects.record(
