@@ -51,7 +51,7 @@ def handoff_reject(request: HttpRequest, pk: int) -> HttpResponse:
         "attempts": transitions.recorded_attempts(handoff),
         "needed": handoff.agreement.unreachable_attempts,
     }
-    return render(request, "pipeline/handoff_reject.html", context)
+    return render(request, "pipeline/handoff_reject.html", context, status=422 if form.errors else 200)
 
 
 def unanswered(user: User, scope: str) -> HandoffQuerySet:
