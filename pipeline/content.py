@@ -79,6 +79,8 @@ def keep(
     A new `file` replaces the old one or the link, a link the file.
     """
     require(by, access.KEEP_CONTENT, _("Only marketing keeps the library."))
+    if answers is not None:
+        _lock_open(answers)  # refused before a file is stored, which no transaction takes back
     replaced = ContentItem.objects.filter(pk=item.pk).values_list("file", flat=True).first() if item.pk else ""
     if item.pk is None:
         item.added_at, item.added_by = at, by

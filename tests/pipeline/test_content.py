@@ -217,7 +217,8 @@ def test_a_request_is_answered_once_and_opened_again_by_who_asked(mia, dora, sam
     assert mia.notifications.filter(kind=Notification.Kind.CONTENT_REQUESTED).count() == 2
 
 
-def test_a_piece_that_could_not_answer_any_more_is_not_kept(mia, as_user, sam):
+def test_a_piece_that_could_not_answer_any_more_is_not_kept(mia, as_user, sam, settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
     asked = content.ask(title="A deck", kind="deck", by=sam, at=NOON)
     content.decline(asked, "Too dear", by=mia, at=NOON)
     answer = as_user(mia).post(
@@ -225,7 +226,11 @@ def test_a_piece_that_could_not_answer_any_more_is_not_kept(mia, as_user, sam):
     )
     assert answer.status_code == 422
     assert "answered already" in answer.content.decode()
+    late = ContentItem(title="Deck", kind="deck")
+    with pytest.raises(transitions.TransitionError, match="answered already"):
+        content.keep(late, file=SimpleUploadedFile("deck.pdf", b"%PDF-1.7"), answers=asked, by=mia, at=NOON)
     assert not ContentItem.objects.exists()
+    assert not [each for each in tmp_path.rglob("*") if each.is_file()]
 
 
 def test_requests_late_ones_first_cost_the_same_for_one_and_for_many(mia, sam, as_user, django_assert_max_num_queries):
