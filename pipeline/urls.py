@@ -119,6 +119,7 @@ urlpatterns = [
     path("payments/plan/", payments.plan_list, name="plan_list"),
     path("payments/plan/filter/", payments.plan_filter, name="plan_filter"),
     path("contacts/<int:pk>/client/", deals.client_panel, name="client_panel"),
+    path("companies/<int:pk>/clients/", deals.company_panel, name="company_panel"),
     path("contacts/<int:pk>/buy-again/", deals.buy_again, name="buy_again"),
     path("settings/rates/", rates.rate_list, name="rate_list"),
     path("settings/rates/<int:pk>/", rates.rate_edit, name="rate_edit"),

@@ -14,7 +14,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts import access
 from accounts.access import can_sell_for
-from leads.models import Contact, LeadEvent, Stage
+from accounts.models import User
+from leads.models import Company, Contact, LeadEvent, Stage
 from pipeline import transitions
 from pipeline.forms.deals import (
     DATED,
@@ -136,18 +137,39 @@ def client_panel(request: HttpRequest, pk: int) -> HttpResponse:
     contact = get_object_or_404(Contact.objects.visible_to(request.user), pk=pk)
     deals = Opportunity.objects.visible_to(request.user).filter(lead__contact=contact)
     shown = list(deals.select_related("owner", "product", "lead").order_by("-opened_at", "-pk")[:20])
-    latest = deals.won().select_related("owner").order_by("-won_at", "-pk").first()
+    latest = deals.won().select_related("owner", "lead__contact").order_by("-won_at", "-pk").first()
     context = {
         "contact": contact,
         "deals": shown,
-        "may_buy_again": latest is not None
-        and contact.erased_at is None
-        and latest.lead.stage == Stage.WON
-        and can_sell_for(request.user, latest.owner),
+        "may_buy_again": latest is not None and _may_buy_again(request.user, latest),
         "submission_key": uuid.uuid4(),
         "here": reverse("leads:contact_detail", args=[pk]),
     }
     return render(request, "pipeline/client_panel.html", context)
+
+
+def _may_buy_again(user: User, latest: Opportunity) -> bool:
+    """Whether `user` may open a client's next purchase; `latest` is the last one that was won."""
+    is_there = latest.lead.contact.erased_at is None and latest.lead.stage == Stage.WON
+    return is_there and can_sell_for(user, latest.owner)
+
+
+@login_required
+@require_safe
+def company_panel(request: HttpRequest, pk: int) -> HttpResponse:
+    """Fragment for a company's page: who of it bought last, and one tap for the next purchase of each."""
+    company = get_object_or_404(Company.objects.visible_to(request.user), pk=pk)
+    won = Opportunity.objects.visible_to(request.user).won().filter(lead__contact__company=company)
+    latest: dict[int, Opportunity] = {}
+    for deal in won.select_related("owner", "product", "lead__contact").order_by("-won_at", "-pk")[:20]:
+        latest.setdefault(deal.lead.contact_id, deal)
+    context = {
+        "rows": [
+            {"deal": deal, "may_buy_again": _may_buy_again(request.user, deal), "submission_key": uuid.uuid4()}
+            for deal in latest.values()
+        ]
+    }
+    return render(request, "pipeline/company_panel.html", context)
 
 
 @login_required

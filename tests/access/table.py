@@ -383,6 +383,7 @@ pipeline:payment_void                 POST    pk=payment                     in 
 pipeline:plan_list                    GET     -                              in    200   200   200   200   200   200   200   200
 pipeline:plan_filter                  GET     -                              in    200   200   200   200   200   200   200   200
 pipeline:client_panel                 GET     pk=client                      in    200   200   200   200   200   200   200   200
+pipeline:company_panel                GET     pk=company                     in    200   200   200   200   200   200   200   200
 pipeline:buy_again                    POST    pk=client                      in    403   403   done  no    done  done  403   403
 pipeline:rate_list                    GET     -                              in    200   200   200   200   200   200   200   200
 pipeline:rate_list                    POST    -                              in    403   403   403   403   403   done  403   done

@@ -214,6 +214,8 @@ def test_a_second_tap_opens_no_second_purchase(mia, sam, as_user):  # H6
     for _twice in range(2):
         client.post(reverse("pipeline:buy_again", args=[contact.pk]), {"submission_key": key})
     assert Opportunity.objects.repeated().count() == 1
+    of_company = client.get(reverse("pipeline:company_panel", args=[contact.company_id])).content.decode()
+    assert of_company.count(reverse("pipeline:buy_again", args=[contact.pk])) == 1
     client.post(reverse("pipeline:buy_again", args=[contact.pk]), {"submission_key": "nonsense"})
     assert Opportunity.objects.repeated().count() == 2  # without a key each tap is one
 
@@ -228,6 +230,11 @@ def test_who_can_not_buy_again(mia, sam, sid, dora, as_user):  # H6
         with pytest.raises(NotAllowed):
             transitions.buy_again(won.lead.contact, by=stranger, at=NOON)
     assert not as_user(sid).get(reverse("pipeline:client_panel", args=[won.lead.contact_id])).context["may_buy_again"]
+    of_company = (
+        as_user(sid).get(reverse("pipeline:company_panel", args=[won.lead.contact.company_id])).content.decode()
+    )
+    assert "buy-again" not in of_company
+    assert str(won.lead.contact) in of_company
     sam.is_active = False
     sam.save()
     assert transitions.buy_again(won.lead.contact, by=dora, at=NOON).owner == dora  # who opens it, as the owner left
