@@ -5,6 +5,7 @@ The one place that reads how each person wants to hear of what.
 
 import datetime
 from collections.abc import Iterable
+from typing import Any
 
 from django.conf import settings
 from django.template.loader import render_to_string
@@ -60,6 +61,13 @@ def notify(
     for row in Notification.objects.bulk_create(rows):
         if row.mailed_at is not None:
             _mail(row, at)
+
+
+def tell_who_had_it(before: User, lead: Lead, to: User, *, by: User | None, at: datetime.datetime) -> None:
+    """Tell a rep that somebody else has their lead from now on; not who gave it away or keeps it."""
+    if before not in {to, by}:
+        actor: dict[str, Any] = {"actor": str(by)} if by and by != to else {}
+        notify(Notification.Kind.REASSIGNED, [before], lead, at=at, rep=str(to), **actor)
 
 
 def _mail(notification: Notification, at: datetime.datetime) -> None:

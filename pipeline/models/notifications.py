@@ -164,7 +164,7 @@ class Notification(models.Model):
 
     @property
     def is_new_work(self) -> bool:
-        return self.kind in {self.Kind.HANDED_OVER, self.Kind.REASSIGNED}
+        return self.kind in {self.Kind.HANDED_OVER, self.Kind.REASSIGNED} and "rep" not in self.data
 
 
 def _label(choices: type[models.TextChoices], value: object) -> str:
@@ -176,7 +176,11 @@ Kind = Notification.Kind
 # What the headline says of each kind: the first sentence of which all that it needs is known; else the kind's name.
 _SENTENCES: dict[str, tuple[tuple[tuple[str, ...], str | Promise], ...]] = {
     Kind.HANDED_OVER: ((("actor",), _("%(actor)s handed a lead over to you")),),
-    Kind.REASSIGNED: ((("actor",), _("%(actor)s reassigned a lead to you")),),
+    Kind.REASSIGNED: (
+        (("actor", "rep"), _("%(actor)s gave your lead to %(rep)s")),
+        (("rep",), _("%(rep)s took over your lead")),
+        (("actor",), _("%(actor)s reassigned a lead to you")),
+    ),
     Kind.RETURNED: ((("actor",), _("%(actor)s returned your lead")),),
     Kind.ACCEPTED: ((("actor",), _("%(actor)s accepted your lead")),),
     Kind.WON: ((("actor",), _("%(actor)s won your lead as a client")),),

@@ -16,7 +16,7 @@ from accounts.access import NotAllowed
 from accounts.models import User
 from leads.models import Lead, LeadEvent
 from pipeline.models import ClockPause, Handoff, Notification
-from pipeline.notify import notify
+from pipeline.notify import notify, tell_who_had_it
 from pipeline.routing import by_hand
 from pipeline.sla import Clock
 from pipeline.transitions.rules import (
@@ -187,6 +187,7 @@ def _give(
     handoff.save()
     lead.save(update_fields=["cold_at", "cold_flagged_at", "updated_at"])
     LeadEvent.objects.record(lead, kind, by=by, at=at, **facts)
+    tell_who_had_it(before, lead, to, by=by, at=at)
 
 
 def _restart(handoff: Handoff, lead: Lead, at: datetime.datetime) -> dict[str, dict[str, str]]:

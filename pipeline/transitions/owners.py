@@ -10,7 +10,7 @@ from accounts.access import NotAllowed
 from accounts.models import User
 from leads.models import LeadEvent
 from pipeline.models import Notification, Opportunity
-from pipeline.notify import notify
+from pipeline.notify import notify, tell_who_had_it
 from pipeline.transitions.rules import (
     Kind,
     TransitionError,
@@ -49,6 +49,7 @@ def give_opportunity(opportunity: Opportunity, to: User, *, by: User | None, at:
     opportunity.save(update_fields=["owner", "updated_at"])
     lead.save(update_fields=["updated_at"])
     LeadEvent.objects.record(lead, Kind.REASSIGNED, by=by, at=at, rep=str(to), before=str(before))
+    tell_who_had_it(before, lead, to, by=by, at=at)
     if to != by:
         notify(Notification.Kind.REASSIGNED, [to], lead, at=at, **named(by))
     return True

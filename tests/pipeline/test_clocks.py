@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from accounts.access import NotAllowed, NotYours
 from accounts.models import Organisation
+from integrations.models import OutboxMessage
 from kpi import facts
 from kpi.models import Fact
 from leads import timeline
@@ -220,6 +221,7 @@ def test_reassigning_keeps_the_clocks_and_a_pause(mia, sam, max_):  # H2
     transitions.reassign(handoff, max_, by=max_, at=NOON + days(1))
     assert (due_in(handoff), fresh(handoff).is_paused(NOON + days(1))) == ([10, 17], True)
     assert "due_before" not in handoff.lead.events.get(kind="reassigned").data
+    assert str(Notification.objects.get(recipient=sam, kind="reassigned")) == "Max took over your lead"
 
 
 def test_the_agreement_may_restart_the_clocks_also_in_a_pause(mia, sam, max_):  # H2
@@ -283,6 +285,9 @@ def test_whoever_takes_first_has_the_lead_and_the_next_is_told_who(mia, sam, sid
         transitions.take(handoff, by=sid, at=NOON + days(15))
     now = fresh(handoff)
     assert (now.assigned_to, now.pooled_at, due_in(handoff)) == (sid, None, [7, 14])
+    told = Notification.objects.get(recipient=sam, kind="reassigned")
+    assert (str(told), told.details) == ("Sid took over your lead", ["Sales rep: Sid"])
+    assert OutboxMessage.objects.filter(dedup_key=f"notification {told.pk}").count() == 1
     assert (now.lead.cold_at, kinds(handoff).count("taken")) == (NOON + days(15 + 14), 1)
     with pytest.raises(TransitionError, match="Sid already took this lead"):
         transitions.take(handoff, by=max_, at=NOON + days(16))
@@ -300,6 +305,7 @@ def test_a_manager_gives_a_pooled_lead_to_somebody_also_back_to_its_rep(mia, sam
     sweep(NOON + days(14))
     transitions.reassign(handoff, sam, by=max_, at=NOON + days(15))
     assert (fresh(handoff).pooled_at, kinds(handoff)[-1]) == (None, "reassigned")
+    assert Notification.objects.filter(kind="reassigned").count() == 1  # who keeps it gets it, and no more is told
 
 
 # --- The agreement ---------------------------------------------------------------------------------------------------
