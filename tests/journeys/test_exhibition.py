@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 def redrawn(page):
     """A choice draws the form anew; the next one is made in the new form."""
-    page.wait_for_load_state("networkidle")
+    expect(page.locator(".htmx-request, .htmx-swapping, .htmx-settling")).to_have_count(0)
 
 
 def add_question(page, kind, english, russian, **chosen):
