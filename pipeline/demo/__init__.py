@@ -29,9 +29,9 @@ from pipeline.demo.questionnaires import add_questionnaires
 from pipeline.demo.recycling import add_recycling
 from pipeline.demo.returns import add_returns
 from pipeline.demo.routing import add_routing
-from pipeline.demo.story import Tables, Teller
 from pipeline.demo.suspects import add_suspects
 from pipeline.demo.tasks import add_tasks
+from pipeline.demo.teller import Tables, Teller
 from pipeline.demo.told import long_told
 from pipeline.models import Activity, Handoff, Notification, Opportunity, Payment
 
