@@ -3,6 +3,7 @@
 import datetime
 import json
 from decimal import Decimal
+from unittest.mock import patch
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -26,15 +27,17 @@ def leads(number: int, **reached) -> list[Lead]:
     """Leads written as an import writes history: with the dates of their stages."""
     fields = {
         "campaign": reached.pop("campaign", None) or factories.CampaignFactory(),
+        "contact": factories.ContactFactory(),
         "registered_at": NOON,
         **reached,
     }
-    made = [Lead(contact=factories.ContactFactory(), **fields) for _n in range(number)]
-    return Lead.objects.bulk_create(made)
+    return Lead.objects.bulk_create(Lead(**fields) for _n in range(number))
 
 
 def figure(slug: str, mode: Mode = Mode.CALENDAR, *, start=DAY, end=DAY, **filters):
-    facts.recompute()
+    """What a metric comes to; of all facts only those that it is made of are written."""
+    with patch.object(facts, "MEASURES", [facts.MEASURE[measure] for measure in METRIC[slug].measures]):
+        facts.rebuild_all(timezone.now())
     scope = Scope(user=None, start=start, end=end, mode=mode, **filters)
     return scope.figures([METRIC[slug]])[None][slug]
 
@@ -190,12 +193,11 @@ def test_spend_is_not_told_by_person_or_product(mia):  # K1
 
 
 def test_stage_conversion_keeps_who_was_lost_in_the_denominator(mia, sam):  # K1
-    for _n in range(3):
-        transitions.lose(factories.an_opportunity(sam, by=mia), factories.reason("loss"), by=sam, at=NOON)
+    transitions.lose(factories.an_opportunity(sam, by=mia), factories.reason("loss"), by=sam, at=NOON)
     deal = factories.an_opportunity(sam, by=mia)
     transitions.move_opportunity(deal, Stage.DEMO, by=sam, at=NOON + days(1))
     result = figure("stage_conversion_accepted_to_demo", Mode.COHORT)
-    assert (result.numerator, result.denominator, result.value) == (1, 4, 25)
+    assert (result.numerator, result.denominator, result.value) == (1, 2, 50)
     assert len(chosen(["stage_conversion"])) == 10
 
 
@@ -313,14 +315,16 @@ def test_the_command_lists_only_groups_with_something_to_tell(capsys, mia, dan, 
     assert [(row["group"], row["value"]) for row in shown(capsys, "--metrics", "deals", "--by", "owner")] == [
         ("Sam", 1)
     ]
-    assert len(shown(capsys)) == len(METRICS)
+    assert len(shown(capsys, "--as-kept")) == len(METRICS)
 
 
 def test_the_command_prints_a_table_and_csv(capsys):  # K1
     leads(2, campaign=factories.CampaignFactory(channel__name="=cmd()"))
+    facts.recompute()
     for form in ("table", "csv"):
         call_command(
             "show_metrics",
+            "--as-kept",
             "--from",
             "2026-03-01",
             "--to",
