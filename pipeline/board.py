@@ -164,18 +164,14 @@ class Column:
     is_left_out: bool  # the pipeline that is shown doesn't have it; some stand there all the same
     number: int = 0
     amount: Decimal | None = None
-    weighted: Decimal | None = None  # the amount times the chance to win from here; None: no data
+    weighted: Decimal | None = None  # what is known of the amount times the chance to win from here; None: no data
+    is_part: bool = False  # of some of the amount nobody knows how likely it is won
     chance: Chance | None = None  # of the pipeline that is shown; None where several are
     cards: list[Standing] = dataclasses.field(default_factory=list)
 
     @property
     def is_closed(self) -> bool:
         return self.stage not in SELLING
-
-    @property
-    def is_weighed(self) -> bool:
-        """False where it is not known how likely its opportunities are won."""
-        return self.weighted is not None
 
     @property
     def more(self) -> int:
@@ -190,7 +186,11 @@ class Column:
         if amount is None:
             return
         self.amount = (self.amount or Decimal(0)) + amount
-        if chance is not None and not self.is_closed:
+        if self.is_closed:
+            return
+        if chance is None:
+            self.is_part = True
+        else:
             self.weighted = (self.weighted or Decimal(0)) + (amount * chance.share).quantize(Decimal(1))
 
 

@@ -38,13 +38,14 @@ def opportunity_board(request: HttpRequest) -> HttpResponse:
     columns = board.columns(shown, stander, filters.cleaned_data["pipeline"])
     board.deal_cards(columns, shown, stander)
     selling = [column for column in columns.values() if not column.is_closed]
-    weighed = [column for column in selling if column.amount is not None]
+    weighed = [column.weighted for column in selling if column.weighted is not None]
     context = _board(request, filters, stander) | {
         "columns": columns.values(),
         "pipelines": stander.ways.pipelines,
         "number": sum(column.number for column in selling),
         "amount": sum(column.amount or 0 for column in selling),
-        "weighted": sum(each.weighted or 0 for each in weighed) if all(each.is_weighed for each in weighed) else None,
+        "weighted": sum(weighed) if weighed or not any(column.is_part for column in selling) else None,
+        "is_part": any(column.is_part for column in selling),
         "is_empty": not any(column.number for column in columns.values()),
         "is_mine": str(filters.data.get("owner")) == str(request.user.pk),
         "may_sell": access.may(request.user, access.SELL),

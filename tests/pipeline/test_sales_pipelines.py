@@ -161,6 +161,14 @@ def test_without_any_history_there_is_no_data(mia, sam, as_user):  # H6
     page = as_user(sam).get(url("opportunity_board"))
     assert (page.context["amount"], page.context["weighted"]) == (100, None)
     assert "no data" in page.content.decode()
+    closed(sam, 20, "won", at=NOON - days(5))
+    chances.reckon(NOON)
+    other = an_opportunity(sam, by=mia, at=timezone.now())
+    transitions.edit_opportunity(other, {"amount": Decimal(50)}, by=sam, at=timezone.now())
+    transitions.move_opportunity(other, Stage.CONTRACT, by=sam, at=timezone.now())  # where nobody came so far
+    page = as_user(sam).get(url("opportunity_board"))
+    assert (page.context["amount"], page.context["weighted"]) == (150, 100)
+    assert "some without data" in page.content.decode()
 
 
 # --- Settings --------------------------------------------------------------------------------------------------------
