@@ -18,7 +18,7 @@ from leads.models import Lead, LeadEvent
 from leads.normalise import read_number
 from pipeline import sales_mail, transitions
 from pipeline.forms.activities import ActivityForm, MailForm, NoteForm, OtherNumberForm
-from pipeline.models import Activity
+from pipeline.models import Activity, MailTemplate
 from pipeline.views.handoffs import answer, log_menu
 from pipeline.views.steps import back, explained, require, say_done
 
@@ -126,15 +126,22 @@ def mail_write(request: HttpRequest, pk: int) -> HttpResponse:
     chosen = next((template for template in templates if template.pk == wanted), None)
     if chosen is None and wanted is None and templates:
         chosen = templates[0]
-    filled = sales_mail.draft(chosen, lead, request.user, Organisation.current()) if chosen else None
-    form = MailForm(
-        sent,
-        initial={
-            "subject": filled.subject if filled else "",
-            "text": filled.text if filled else "",
-            "submission_key": uuid.uuid4(),
-        },
-    )
+
+    def filled(template: MailTemplate | None) -> sales_mail.Draft:
+        blank = sales_mail.Draft("", "", "")
+        return sales_mail.draft(template, lead, request.user, Organisation.current()) if template else blank
+
+    draft, typed = filled(chosen), {}
+    if sent is not None and "fill" in sent:  # another template: what was typed over the words of the one before stays
+        before = read_number(sent.get("filled_from"))
+        was = filled(next((template for template in templates if template.pk == before), None))
+        both = {"subject": was.subject, "text": was.text}
+        typed = {
+            name: now for name, old in both.items() if (now := sent.get(name, "")).split() not in ([], old.split())
+        }
+        sent = None
+    initial = {"subject": draft.subject, "text": draft.text, "submission_key": uuid.uuid4()}
+    form = MailForm(sent, initial=initial | typed)
     if sent is not None and form.is_valid():
         with explained(request, form):
             transitions.write_to(lead, **form.cleaned_data, by=request.user, at=timezone.now())
@@ -147,7 +154,8 @@ def mail_write(request: HttpRequest, pk: int) -> HttpResponse:
         "contact": lead.contact,
         "templates": templates,
         "chosen": chosen,
-        "language": filled.language if filled else "",
+        "language": draft.language,
+        "is_kept": bool(typed),
         "form": form,
         "why_not": sales_mail.why_not(lead.contact),
         "may_write_templates": access.may(request.user, access.WRITE_SALES_TEMPLATES),

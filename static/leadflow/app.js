@@ -292,6 +292,7 @@ document.addEventListener("submit", (event) => {
   event.preventDefault();
   const url = form.getAttribute("action") || body.closest("dialog").dataset.url;
   const { name, value } = event.submitter || {};
+  form.noValidate ||= event.submitter?.formNoValidate ?? false; // htmx asks the form alone
   htmx.ajax(form.method.toUpperCase(), event.submitter?.getAttribute("formaction") || url, { source: form, target: body, swap: "innerHTML", values: name ? { [name]: value } : {} });
 });
 const freeForms = () => all('form[aria-busy="true"]').forEach((form) => form.removeAttribute("aria-busy"));

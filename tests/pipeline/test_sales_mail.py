@@ -146,6 +146,22 @@ def test_the_page_fills_the_template_keeps_what_is_typed_and_sends(handoff, temp
     page = client.get(url)
     assert page.context["form"].initial["subject"] == "Здравствуйте, Nina"
     assert client.get(url, {"template": "0"}).context["form"].initial["subject"] == ""
+    switch = {
+        "fill": "1",
+        "filled_from": template.pk,
+        "subject": page.context["form"].initial["subject"],
+        "text": "Mine",
+    }
+    for number in (0, template.pk):
+        page = client.post(f"{url}?template={number}", switch)
+        shown = page.context["form"].initial
+        # What nobody changed is the chosen template's; what was typed stays.
+        assert (page.status_code, shown["subject"], shown["text"]) == (
+            200,
+            (number and switch["subject"]) or "",
+            "Mine",
+        )
+        assert "What you typed is kept" in page.content.decode()
     words = {"subject": "About you", "text": "Hello {name}", "submission_key": uuid.uuid4()}
     for wrong in ({}, {"text": "x" * 500_000}, {"subject": "\r\n"}, {"text": ""}):
         response = client.post(url, words | wrong)
