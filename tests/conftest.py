@@ -8,9 +8,16 @@ import sqlite3
 from collections.abc import Iterator
 
 import pytest
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.hashers import make_password
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
+from django.utils.crypto import get_random_string
 from pytest_django.plugin import blocking_manager_key
 
 from accounts.models import Role, Team, User
@@ -117,10 +124,7 @@ def _fast(settings) -> None:
 
 
 def _person(name: str, role: Role, team: Team | None = None) -> User:
-    user = UserFactory(name=name, role=role, team=team)
-    user.set_password(PASSWORD)
-    user.save()
-    return user
+    return UserFactory(name=name, role=role, team=team, password=make_password(PASSWORD))
 
 
 @pytest.fixture
@@ -181,8 +185,19 @@ def as_user():
     """`as_user(mia)` is a browser in which Mia is signed in."""
 
     def sign_in(user: User) -> Client:
+        # What force_login does takes seven statements; most tests sign somebody in.
+        kept = {
+            SESSION_KEY: str(user.pk),
+            BACKEND_SESSION_KEY: settings.AUTHENTICATION_BACKENDS[0],
+            HASH_SESSION_KEY: user.get_session_auth_hash(),
+        }
+        session = Session.objects.create(
+            session_key=get_random_string(32),
+            session_data=SessionStore().encode(kept),
+            expire_date=timezone.now() + datetime.timedelta(days=1),
+        )
         client = Client()
-        client.force_login(user)
+        client.cookies[settings.SESSION_COOKIE_NAME] = session.session_key
         return client
 
     return sign_in
