@@ -1,4 +1,4 @@
-"""Sales' own mail to one person: which words a template fills in, who can't be written to, and what came back.
+"""Sales' own mail to one person: which words a template fills in, and who can't be written to.
 
 It is no mailing: nobody has to have agreed to news. But who asked to be left alone is left alone.
 """
@@ -6,7 +6,6 @@ It is no mailing: nobody has to have agreed to news. But who asked to be left al
 import dataclasses
 import datetime
 
-from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import translation
 from django.utils.html import linebreaks, urlize
@@ -15,14 +14,12 @@ from django.utils.translation import pgettext
 
 from accounts.models import Organisation, User
 from integrations.outbox import one_line
-from leads.models import Contact, Lead, LeadEvent
-from pipeline.models import Activity, MailTemplate, Notification
-from pipeline.notify import notify
+from leads.models import Contact, Lead
+from pipeline.models import MailTemplate
 from pipeline.nurture import words
 from pipeline.nurture.mails import LONGEST_VALUE, first_name_of, language_of
 
 LEAVES_AFTER = datetime.timedelta(seconds=30)  # so long it can be taken back
-NOTED_WITHIN = datetime.timedelta(days=7)  # how long after a mail failed its rep is still told
 LONGEST_SUBJECT, LONGEST_TEXT = 200, 20_000
 
 
@@ -83,30 +80,3 @@ def why_not(contact: Contact) -> str:
 def as_html(text: str) -> str:
     """The same words for mail programs that show HTML: paragraphs and links, nothing else."""
     return linebreaks(urlize(text, autoescape=True))
-
-
-def note_failures(at: datetime.datetime) -> int:
-    """Tell the rep, once, of each of their mails that was refused for good or could not be sent. Returns how many."""
-    failed = Activity.objects.filter(message__failed_at__gt=at - NOTED_WITHIN, message__failed_at__lte=at)
-    number = 0
-    for activity in failed.select_related("lead__contact", "by", "message").order_by("pk"):
-        number += _tell(activity, at)
-    return number
-
-
-@transaction.atomic
-def _tell(activity: Activity, at: datetime.datetime) -> bool:
-    lead = Lead.objects.select_for_update(of=("self",)).get(pk=activity.lead_id)
-    known = lead.events.filter(kind=LeadEvent.Kind.MAIL_FAILED, at__gte=activity.at).values_list("data", flat=True)
-    if activity.message is None or any(data.get("activity_id") == activity.pk for data in known):
-        return False
-    LeadEvent.objects.record(
-        lead,
-        LeadEvent.Kind.MAIL_FAILED,
-        by=None,
-        at=at,
-        subject=activity.message.subject,
-        activity_id=activity.pk,
-    )
-    notify(Notification.Kind.MAIL_FAILED, [activity.by], lead, at=at, note=activity.message.subject)
-    return True

@@ -10,7 +10,7 @@ from accounts import limits
 from accounts.models import Organisation
 from integrations.models import JobRun
 from leads.models import ExchangeRate
-from pipeline import chances, digest, quality, recycling, retention, sales_mail
+from pipeline import chances, digest, quality, recycling, retention, transitions
 from pipeline.nurture import running
 from pipeline.replay import replay
 from pipeline.sweep import sweep
@@ -34,7 +34,7 @@ def run_nurture() -> None:
     """Each five minutes: do the nurture steps that are due, and note what came of earlier ones and of sales' mails."""
     now = timezone.now()
     running.run(now)
-    sales_mail.note_failures(now)
+    transitions.note_failures(now)
 
 
 @shared_task

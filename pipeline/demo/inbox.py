@@ -129,6 +129,6 @@ def _mail(
     fate = {"failed_at": left, "bounced_at": left} if came_back else {"sent_at": left}
     OutboxMessage.objects.filter(pk=activity.message_id or 0).update(attempts=1, **fate)
     if came_back:
-        sales_mail.note_failures(left + MINUTE)
+        transitions.note_failures(left + MINUTE)
         handoff.lead.contact.bounced_at = left
         handoff.lead.contact.save(update_fields=["bounced_at"])

@@ -9,7 +9,7 @@ from pipeline.transitions.askings import end_objection, note_asked, note_sent, r
 from pipeline.transitions.clocks import pause, reassign, resume, take
 from pipeline.transitions.contacts import log_activity, note_activity
 from pipeline.transitions.editing import EDITABLE, Line, edit_opportunity, set_lines
-from pipeline.transitions.mails import write_to
+from pipeline.transitions.mails import note_failures, write_to
 from pipeline.transitions.marketing import (
     fill_in,
     hand_over,
@@ -61,6 +61,7 @@ __all__ = [
     "move_opportunity",
     "note_activity",
     "note_asked",
+    "note_failures",
     "note_sent",
     "pass_on",
     "pause",

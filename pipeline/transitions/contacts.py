@@ -4,6 +4,7 @@ import datetime
 import uuid
 
 from django.db import transaction
+from django.db.models import Max, Min
 from django.utils.translation import gettext as _
 
 from accounts import access
@@ -120,6 +121,21 @@ def log_activity(
             LeadEvent.objects.record(lead, Kind.CONTACTED, by=by, at=at, from_stage=lead.stage, to_stage=lead.stage)
     lead.save()
     return activity
+
+
+def reckon_contacts(lead: Lead, handoff: Handoff | None, *, lost_at: datetime.datetime) -> None:
+    """Say anew when a locked lead was contacted last, and first for its pending `handoff`, which is saved.
+
+    `lost_at` is the moment of what is no contact any more: undone, or a mail that didn't arrive.
+    """
+    failed = lead.events.filter(kind=Kind.MAIL_FAILED).values_list("data", flat=True)
+    contacts = lead.activities.filter(outcome__in=Activity.CONTACT_OUTCOMES)
+    contacts = contacts.exclude(pk__in=[data["activity_id"] for data in failed])
+    lead.last_contact_at = contacts.aggregate(last=Max("at"))["last"]
+    if handoff is not None and handoff.first_contact_at == lost_at:
+        since = contacts.filter(at__gte=handoff.handed_over_at)
+        handoff.first_contact_at = since.aggregate(first=Min("at"))["first"]
+        handoff.save(update_fields=["first_contact_at", "updated_at"])
 
 
 @transaction.atomic

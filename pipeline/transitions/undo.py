@@ -3,7 +3,6 @@
 import datetime
 
 from django.db import transaction
-from django.db.models import Max, Min
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 
@@ -13,9 +12,10 @@ from accounts.models import Organisation, User
 from integrations.models import OutboxMessage
 from leads.demand import take_back_request
 from leads.models import Lead, LeadEvent, Stage
-from pipeline.models import Activity, Handoff, Notification, Opportunity
+from pipeline.models import Handoff, Notification, Opportunity
 from pipeline.sla import Clock
 from pipeline.transitions.answers import wait_again
+from pipeline.transitions.contacts import reckon_contacts
 from pipeline.transitions.marketing import restore
 from pipeline.transitions.recycling import take_back_answer
 from pipeline.transitions.returns import take_back_decision
@@ -171,12 +171,7 @@ def _undo_activity(lead: Lead, event: LeadEvent, *, at: datetime.datetime) -> No
     lead.activities.filter(pk=event.data.get("activity_id")).delete()
     planned = event.data.get("planned")
     lead.next_attempt_at = parse_datetime(planned) if planned else None
-    contacts = lead.activities.filter(outcome__in=Activity.CONTACT_OUTCOMES)
-    lead.last_contact_at = contacts.aggregate(last=Max("at"))["last"]
-    if handoff is not None:
-        since = contacts.filter(at__gte=handoff.handed_over_at)
-        handoff.first_contact_at = since.aggregate(first=Min("at"))["first"]
-        handoff.save(update_fields=["first_contact_at", "updated_at"])
+    reckon_contacts(lead, handoff, lost_at=event.at)
 
 
 def _undo_pause(lead: Lead, event: LeadEvent, *, by: User | None, at: datetime.datetime) -> None:

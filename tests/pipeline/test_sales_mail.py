@@ -12,11 +12,14 @@ from accounts.access import NotYours
 from accounts.models import Organisation
 from integrations import outbox
 from integrations.models import OutboxMessage
+from kpi import facts
 from leads.models import Contact, Lead, LeadEvent, Stage
 from pipeline import sales_mail, transitions
-from pipeline.models import Activity, MailTemplate, Notification
+from pipeline.models import Activity, Handoff, MailTemplate, Notification
+from pipeline.sla import Clock
 from pipeline.transitions import TransitionError
 from tests.factories import NOON, ContactFactory, ProductFactory, a_handoff
+from tests.kpi.test_facts import check
 
 pytestmark = pytest.mark.django_db
 MINUTE = datetime.timedelta(minutes=1)
@@ -101,7 +104,7 @@ def test_undoing_in_time_stops_the_mail_and_keeps_an_agreed_call(handoff, sam): 
     lead.refresh_from_db()
     assert delivered() == []
     assert (lead.stage, lead.next_attempt_at) == (Stage.HANDED_OVER, call_at)
-    assert sales_mail.note_failures(NOON + 5 * MINUTE) == 0  # nobody is told of what they took back
+    assert transitions.note_failures(NOON + 5 * MINUTE) == 0  # nobody is told of what they took back
 
 
 @pytest.mark.parametrize(
@@ -135,10 +138,37 @@ def test_a_placeholder_left_open_and_another_reps_lead_are_refused(handoff, sam,
 def test_the_rep_is_told_once_of_a_mail_that_did_not_arrive(handoff, sam):  # H5
     activity = write(handoff, sam)
     OutboxMessage.objects.filter(pk=activity.message_id).update(failed_at=NOON + MINUTE, bounced_at=NOON + MINUTE)
-    told = [sales_mail.note_failures(NOON + minutes * MINUTE) for minutes in (0, 2, 3)]
+    told = [transitions.note_failures(NOON + minutes * MINUTE) for minutes in (0, 2, 3)]
     assert told == [0, 1, 0]
     assert Notification.objects.get(kind="mail_failed").recipient == sam
     assert LeadEvent.objects.get(kind="mail_failed").data["subject"] == "Our talk"
+
+
+def test_a_mail_that_did_not_arrive_was_no_contact_and_the_clock_runs_again(handoff, sam, mia):  # H2
+    due_at = handoff.first_contact_due_at
+    activity = write(handoff, sam)
+    OutboxMessage.objects.filter(pk=activity.message_id).update(failed_at=NOON + MINUTE)
+    facts.recompute(NOON + MINUTE)
+    transitions.note_failures(NOON + 2 * MINUTE)
+    handoff = Handoff.objects.select_related("lead").get()
+    assert (handoff.first_contact_at, handoff.first_contact_due_at, handoff.lead.last_contact_at) == (
+        None,
+        due_at,
+        None,
+    )
+    told = Notification.objects.get(kind="mail_failed")
+    assert (told.clock_label, told.due_at) == (Clock.FIRST_CONTACT.label, due_at)
+    with pytest.raises(TransitionError):
+        transitions.accept(handoff, by=sam, at=NOON + 3 * MINUTE)
+    facts.recompute()
+    assert "agree" in check()
+    transitions.log_activity(handoff.lead, Activity.Kind.CALL, Activity.Outcome.REACHED, by=sam, at=NOON + 5 * MINUTE)
+    again = write(handoff, sam, at=NOON + 6 * MINUTE)
+    OutboxMessage.objects.filter(pk=again.message_id).update(failed_at=NOON + 7 * MINUTE)
+    transitions.note_failures(NOON + 8 * MINUTE)
+    handoff.refresh_from_db()
+    assert handoff.first_contact_at == Lead.objects.get().last_contact_at == NOON + 5 * MINUTE  # the call was one
+    transitions.accept(handoff, by=sam, at=NOON + 9 * MINUTE)
 
 
 def test_the_page_fills_the_template_keeps_what_is_typed_and_sends(handoff, template, sam, as_user):  # H5
