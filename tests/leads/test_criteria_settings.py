@@ -1,13 +1,17 @@
 """Settings → criteria: the set in force, the draft of the next version, and what it changes."""
 
+from urllib.parse import urlencode
+
 import pytest
+from django.http import QueryDict
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.access import NotAllowed
 from leads import criteria
-from leads.criteria import approval, drafts
+from leads.criteria import approval, drafts, rules
 from leads.criteria.approval import Side
+from leads.forms.criteria import CriteriaForm
 from leads.models import CriteriaSet, Criterion
 from leads.questionnaires import sets_in_force
 from tests import factories
@@ -182,11 +186,29 @@ EMPLOYEES = ("company.employees", "at_least", "50")
         ([by_rule(("company.city", "any_of", " ; ;"))], {"threshold": 0}, "What is it compared with?"),
         ([by_rule(("company.city", "any_of", "; ".join(map(str, range(60)))))], {"threshold": 0}, "too much"),
         ([by_rule(("company.city", "is", "x" * 300))], {"threshold": 0}, "too long"),
-        ([by_rule(("company.secret", "is", "x"))], {"threshold": 0}, "This field isn&#x27;t known"),
-        ([by_rule(("__class__", "", ""))], {"threshold": 0}, "This field isn&#x27;t known"),
-        ([by_rule(("answer.unheard-of", "is", "x"))], {"threshold": 0}, "This field isn&#x27;t known"),
+        ([by_rule(("company.secret", "is", "x"))], {"threshold": 0}, "This field isn't known"),
+        ([by_rule(("__class__", "", ""))], {"threshold": 0}, "This field isn't known"),
+        ([by_rule(("answer.unheard-of", "is", "x"))], {"threshold": 0}, "This field isn't known"),
         ([by_rule(EMPLOYEES, match="none")], {"threshold": 0}, "Select a valid choice"),
         ([by_rule(EMPLOYEES, decided="code")], {"threshold": 0}, "Select a valid choice"),
+    ],
+)
+def test_wrong_input_is_named(rows, changes, words):
+    sent = QueryDict(urlencode(typed(in_force(), rows, **changes), doseq=True))
+    form = CriteriaForm.sent(sent, in_force(), rules.fields())
+    assert not form.is_valid()
+    marked = [form, *form.rows, *(condition for row in form.rows for condition in row.conditions)]
+    assert any(words in error for each in marked for errors in each.errors.values() for error in errors)
+
+
+@pytest.mark.parametrize(
+    ("rows", "changes", "words"),
+    [
+        ([], {}, "Add at least one criterion"),
+        (None, {"note": ""}, "This field is required."),
+        ([{"key": "", "text": "A", "kind": "points", "weight": ""}], {"threshold": 0}, "How many points is it worth?"),
+        ([by_rule(("company.employees", "at_least", "many"))], {"threshold": 0}, "Enter a number."),
+        ([by_rule(("company.secret", "is", "x"))], {"threshold": 0}, "This field isn&#x27;t known"),
     ],
 )
 def test_wrong_input_is_told_and_changes_nothing(as_user, mia, draft, rows, changes, words):
