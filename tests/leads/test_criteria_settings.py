@@ -368,14 +368,21 @@ def test_a_version_for_a_later_day_waits_for_it(as_user, vera, draft):
         ("explode-0", ["A", "B", "C"]),
     ],
 )
-def test_rows_are_added_removed_and_moved_by_buttons_without_saving(as_user, mia, draft, button, texts):
+def test_rows_are_added_removed_and_moved_by_buttons(button, texts):
     rows = [{"key": "need", "text": text, "kind": "points", "weight": "many"} for text in "ABC"]
-    response = as_user(mia).post(address(draft), typed(draft, rows, rearrange=button, note="Typed so far"))
+    sent = QueryDict(urlencode(typed(in_force(), rows, rearrange=button)))
+    form = CriteriaForm.rearranged(sent, in_force(), rules.fields())
+    assert [row["text"].value() or "" for row in form.rows] == texts
+
+
+def test_a_button_neither_checks_nor_saves_nor_loses_what_was_typed(as_user, mia, draft):
+    rows = [{"key": "need", "text": text, "kind": "points", "weight": "many"} for text in "ABC"]
+    response = as_user(mia).post(address(draft), typed(draft, rows, rearrange="up-1", note="Typed so far"))
     form = response.context["form"]
     assert response.status_code == 200
-    assert [row["text"].value() or "" for row in form.rows] == texts
+    assert [row["text"].value() for row in form.rows] == ["B", "A", "C"]
     assert form["note"].value() == "Typed so far"
-    assert form.rows[0]["weight"].value() == "many"  # not checked yet, so not lost either
+    assert form.rows[0]["weight"].value() == "many"
     assert draft.criteria.count() == 6
 
 

@@ -53,21 +53,21 @@ def test_a_phone_is_neutralised_and_comes_back(as_user, mia):  # U3
     assert restore(row["phone"]) == "+79161234567"
 
 
-def test_the_file_holds_just_what_is_seen_in_its_order(as_user, mia, vera):  # U3
-    leads = [a_lead(by=mia, at=NOON + days(n), contact=ContactFactory(name=f"Anna {n}")) for n in range(60)]
+def test_the_file_holds_just_what_is_seen_in_its_order(as_user, mia, vera, small_pages):  # U3
+    leads = [a_lead(by=mia, at=NOON + days(n), contact=ContactFactory(name=f"Anna {n}")) for n in range(6)]
     a_lead(by=mia, contact=ContactFactory(name="Boris"))
-    response = as_user(vera).get("/leads/export/?q=anna&from=2026-03-12&sort=oldest")
+    response = as_user(vera).get("/leads/export/?q=anna&from=2026-03-04&sort=oldest")
     assert response["Content-Disposition"].startswith("attachment")
-    assert [int(row["id"]) for row in _rows(response)] == [lead.pk for lead in leads[10:]]
+    assert [int(row["id"]) for row in _rows(response)] == [lead.pk for lead in leads[2:]]
 
 
 def test_an_export_costs_the_same_whatever_its_length(as_user, mia, django_assert_max_num_queries):
     browser = as_user(mia)
-    for _n in range(20):
+    for _n in range(8):
         a_lead(by=mia)
     with django_assert_max_num_queries(6):
-        assert len(_rows(browser.get("/leads/export/"))) == 20
-    assert Lead.objects.count() == 20
+        assert len(_rows(browser.get("/leads/export/"))) == 8
+    assert Lead.objects.count() == 8
 
 
 def test_an_administrator_does_not_export_personal_data(as_user, ada):

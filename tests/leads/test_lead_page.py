@@ -79,13 +79,13 @@ def test_a_returned_lead_stands_beside_the_funnel_and_shows_what_sales_said(brow
     assert "<b>budget</b>" not in response.content.decode()
 
 
-@pytest.mark.parametrize("kind", LeadEvent.Kind)
-def test_every_kind_of_event_is_told_in_words_even_when_its_facts_are_missing(kind, mia):
+def test_every_kind_of_event_is_told_in_words_even_when_its_facts_are_missing(mia):
     lead = a_lead(by=mia)
-    (entry,) = timeline.entries([LeadEvent.objects.record(lead, kind, by=None, at=NOON)])
-    assert entry.sentence
-    assert "%(" not in entry.sentence
-    assert entry.who == "LeadFlow"
+    for kind in LeadEvent.Kind:
+        (entry,) = timeline.entries([LeadEvent.objects.record(lead, kind, by=None, at=NOON)])
+        assert entry.sentence, kind
+        assert "%(" not in entry.sentence, kind
+        assert entry.who == "LeadFlow", kind
 
 
 def test_strange_facts_of_an_event_do_not_break_the_page(browser, mia):
@@ -121,8 +121,9 @@ def test_the_page_costs_the_same_whatever_happened(browser, mia, django_assert_m
         browser.get(_url("lead_detail", lead))
     for number in range(28):
         LeadEvent.objects.record(lead, LeadEvent.Kind.NOTE, by=mia, at=NOON, note=str(number))
+    for _number in range(3):
         a_lead(by=mia, contact=lead.contact)
-    lead.other_products.set(ProductFactory.create_batch(5))
+    lead.other_products.set(ProductFactory.create_batch(3))
     with django_assert_max_num_queries(len(few) + 1):  # one more for the events that have another page
         browser.get(_url("lead_detail", lead))
 

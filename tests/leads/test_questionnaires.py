@@ -1,11 +1,15 @@
 """The builder of questionnaires: drafts and versions, questions, what stands in the way of publishing, and the pages."""
 
+from urllib.parse import urlencode
+
 import pytest
+from django.http import QueryDict
 from django.urls import reverse
 
 from accounts.access import NotAllowed
 from leads import questionnaires
 from leads.answering import AnswerForm, submit
+from leads.forms.questionnaires import QuestionForm
 from leads.models import CriteriaSet, Criterion, Option, Question, Questionnaire, QuestionnaireVersion
 from leads.questionnaires import CannotPublish, Outdated, Refused
 from leads.registration import Person
@@ -433,6 +437,25 @@ def test_a_choice_in_the_form_draws_the_fields_that_belong_to_it_and_keeps_what_
         ({"kind": "number", "text_en": "A", "decides": "criterion", "criterion_key": "need",
           "rule_comparison": "contains", "rule_value": "1"}, "Select a valid choice"),
         ({"kind": "text", "text_en": "A", "ask_after": "nonsense"}, "Select a valid choice"),
+        ({"kind": "text", "text_en": "A", "ask_after": "criterion-need", "ask_comparison": "is", "ask_value": "perhaps"},
+         "Select a valid choice"),
+    ],
+)  # fmt: skip
+def test_wrong_input_is_named(typed, words):
+    criteria = {criterion.key: criterion for criterion in Criterion.objects.all()}
+    earlier = [Question(pk=1, key="criterion-need", kind="yes_no", text_en="Criterion need?")]
+    form = QuestionForm.sent(QueryDict(urlencode(typed)), None, earlier=earlier, criteria=criteria)
+    assert not form.is_valid()
+    marked = [form, *form.rows]
+    assert any(words in error for each in marked for errors in each.errors.values() for error in errors)
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ({"kind": "text"}, "at least one language"),
+        ({"kind": "<script>", "text_en": "A"}, "Select a valid choice"),
+        ({"kind": "choice", "text_en": "A", "option-0-text_en": "\x00", "option-1-text_en": "b"}, "Null characters"),
         ({"kind": "text", "text_en": "A", "ask_after": "criterion-need", "ask_comparison": "is", "ask_value": "perhaps"},
          "Select a valid choice"),
     ],
