@@ -1,6 +1,7 @@
 """Giving open opportunities to somebody else, as when a rep leaves."""
 
 import datetime
+from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -48,8 +49,15 @@ def give_opportunity(opportunity: Opportunity, to: User, *, by: User | None, at:
     before, opportunity.owner = opportunity.owner, to
     opportunity.save(update_fields=["owner", "updated_at"])
     lead.save(update_fields=["updated_at"])
-    LeadEvent.objects.record(lead, Kind.REASSIGNED, by=by, at=at, rep=str(to), before=str(before))
+    ids: dict[str, Any] = {"opportunity": opportunity.pk, "owner_before": before.pk, "owner_now": to.pk}  # for its undo
+    LeadEvent.objects.record(lead, Kind.REASSIGNED, by=by, at=at, rep=str(to), before=str(before), **ids)
+    tell_new_owner(opportunity, before, by=by, at=at)
+    return True
+
+
+def tell_new_owner(opportunity: Opportunity, before: User, *, by: User | None, at: datetime.datetime) -> None:
+    """Tell who has it now, and who had it."""
+    lead, to = opportunity.lead, opportunity.owner
     tell_who_had_it(before, lead, to, by=by, at=at)
     if to != by:
         notify(Notification.Kind.REASSIGNED, [to], lead, at=at, **named(by))
-    return True

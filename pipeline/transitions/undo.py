@@ -17,6 +17,7 @@ from pipeline.sla import Clock
 from pipeline.transitions.answers import wait_again
 from pipeline.transitions.contacts import reckon_contacts
 from pipeline.transitions.marketing import restore
+from pipeline.transitions.owners import tell_new_owner
 from pipeline.transitions.recycling import take_back_answer
 from pipeline.transitions.returns import take_back_decision
 from pipeline.transitions.rules import (
@@ -52,6 +53,7 @@ UNDOABLE = {
     Kind.PROPOSAL,
     Kind.CONTRACT,
     Kind.REPEAT,
+    Kind.REASSIGNED,  # of opportunities
 }
 
 # What the log adds beside a person's steps; none of it stands in the way of undoing one.
@@ -111,6 +113,8 @@ def undo(event: LeadEvent, *, by: User | None, at: datetime.datetime) -> None:
         take_back_answer(lead, event)
     elif event.kind in {Kind.ASKED_FOR, Kind.DEMO, Kind.PROPOSAL, Kind.CONTRACT}:
         _undo_date(lead, event, by=by)
+    elif event.kind == Kind.REASSIGNED:
+        _undo_owner(lead, event, by=by, at=at)
     elif event.kind == Kind.REPEAT:
         _deal_of(lead, event, by=by).delete()
     else:
@@ -238,6 +242,22 @@ def _deal_of(lead: Lead, event: LeadEvent, *, by: User | None) -> Opportunity:
         raise TransitionError(_("This can't be undone: its opportunity is not there any more."))
     require_seller(by, opportunity.owner)
     return opportunity
+
+
+def _undo_owner(lead: Lead, event: LeadEvent, *, by: User | None, at: datetime.datetime) -> None:
+    """Back to whom had it, also one who has left since; both hear of it."""
+    if "owner_before" not in event.data:  # of a handoff, whose clocks may have been started again
+        raise TransitionError(_("This can't be undone."))
+    require(by, access.REASSIGN_OPPORTUNITIES, _("Only a sales manager or the director gives opportunities to others."))
+    opportunity = _deal_of(lead, event, by=by)
+    now, before = opportunity.owner, User.objects.get(pk=event.data["owner_before"])
+    if now.pk != event.data["owner_now"] or not opportunity.is_open:
+        raise TransitionError(
+            _("This can't be undone any more: the lead has moved on. %(who)s") % {"who": who_and_when(lead)}
+        )
+    opportunity.owner = before
+    opportunity.save(update_fields=["owner", "updated_at"])
+    tell_new_owner(opportunity, now, by=by, at=at)
 
 
 def _undo_selling_step(lead: Lead, event: LeadEvent, *, by: User | None, at: datetime.datetime) -> None:

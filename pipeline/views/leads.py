@@ -26,7 +26,8 @@ from pipeline.views.handoffs import as_row, log_menu
 from pipeline.views.steps import back, explained, require, say_done
 
 MOST_TASKS = 20  # shown of one lead
-TOGETHER = {LeadEvent.Kind.REMOVED, LeadEvent.Kind.ACCEPTED, LeadEvent.Kind.ACTIVITY}  # steps of several at once
+# Steps of several at once.
+TOGETHER = {LeadEvent.Kind.REMOVED, LeadEvent.Kind.ACCEPTED, LeadEvent.Kind.ACTIVITY, LeadEvent.Kind.REASSIGNED}
 MOST_AT_ONCE = 500  # leads in one bulk step: what fits into one request
 
 
@@ -293,4 +294,5 @@ def undo_together(request: HttpRequest, pk: int) -> HttpResponse:
                 left,
             )
             messages.info(request, text % {"count": left})
-    return back(request, reverse("leads:lead_list"))
+    is_of_deals = event.kind == LeadEvent.Kind.REASSIGNED
+    return back(request, reverse("pipeline:opportunity_list" if is_of_deals else "leads:lead_list"))

@@ -18,7 +18,7 @@ from accounts import access
 from accounts.access import NotAllowed
 from accounts.keyset import keyset_page
 from accounts.models import Organisation
-from leads.models import Channel
+from leads.models import Channel, LeadEvent
 from leads.views.export import table_file
 from pipeline import transitions
 from pipeline.board import Stander
@@ -135,14 +135,19 @@ def opportunities_give(request: HttpRequest) -> HttpResponse:
         context = {"selected": selected, "ready": ready, "form": form}
         return render(request, "pipeline/opportunities_give.html", context, status=422 if form.errors else 200)
     to, results = form.cleaned_data["to"], []
+    now = timezone.now()  # one moment: by it the undo knows what belongs together
     for opportunity in selected:
         try:
-            transitions.give_opportunity(opportunity, to, by=request.user, at=timezone.now())
+            transitions.give_opportunity(opportunity, to, by=request.user, at=now)
             results.append({"opportunity": opportunity, "why_not": ""})
         except (TransitionError, NotAllowed) as refusal:
             results.append({"opportunity": opportunity, "why_not": str(refusal)})
     done = sum(1 for result in results if not result["why_not"])
     said = ngettext("%(rep)s has %(done)s opportunity more.", "%(rep)s has %(done)s opportunities more.", done)
-    messages.add_message(request, messages.SUCCESS if done else messages.WARNING, said % {"rep": to, "done": done})
-    context = {"results": results, "done": done, "left": len(results) - done, "to": to}
+    given = LeadEvent.objects.filter(kind=LeadEvent.Kind.REASSIGNED, actor=request.user, at=now)
+    undoes = given.filter(lead__in=[each.lead_id for each in selected]).first()
+    undo_url = reverse("pipeline:undo_together", args=[undoes.pk]) if undoes else ""
+    level, tags = messages.SUCCESS if done else messages.WARNING, f"undo:{undo_url}" if undoes else ""
+    messages.add_message(request, level, said % {"rep": to, "done": done}, extra_tags=tags)
+    context = {"results": results, "done": done, "left": len(results) - done, "to": to, "undo_url": undo_url}
     return render(request, "pipeline/opportunities_give.html", context)

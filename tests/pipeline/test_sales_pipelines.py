@@ -211,6 +211,10 @@ def test_a_manager_gives_open_opportunities_of_the_team_within_the_team(mia, sam
     )
     assert (page.context["done"], page.context["left"]) == (1, 2)
     assert list(Opportunity.objects.filter(owner=max_)) == [mine]
+    for _twice in range(2):
+        as_user(max_).post(page.context["undo_url"])
+        assert set(Opportunity.objects.filter(owner=sam)) == {mine, won}  # who has left has it again
+    transitions.give_opportunity(mine, max_, by=max_, at=NOON)
     for by, refusal in ((sam, NotAllowed), (sid, NotAllowed)):
         with pytest.raises(refusal):
             transitions.give_opportunity(mine, sid, by=by, at=NOON)
