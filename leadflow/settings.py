@@ -321,5 +321,7 @@ LOGGING = {
     "filters": {"hide_keys": {"()": "leadflow.logs.HideKeys"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["hide_keys"]}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    # The development server's own log of requests, which are logged already: without keys and what was searched for.
+    "loggers": {"django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False}},
 }
 logs.configure(as_json=PRODUCTION)

@@ -71,3 +71,12 @@ def test_bad_input_leaves_no_traceback_as_a_broken_page_does(level, is_kept):
     record = logging.LogRecord("django.request", level, "", 0, "Bad Request: /leads/", None, broken)
     assert logs.HideKeys().filter(record)
     assert (record.exc_info is not None) == is_kept
+
+
+def test_the_development_server_shows_no_keys_either():
+    server = logging.getLogger("django.server")
+    assert not server.isEnabledFor(logging.INFO)
+    handler, *_of_pytest = server.handlers
+    record = logging.LogRecord("django.server", logging.WARNING, "", 0, f"GET /calendar/{KEY}.ics 404", None, None)
+    assert handler.filter(record)
+    assert record.getMessage() == "GET /calendar/… 404"
