@@ -2,6 +2,7 @@
 
 import datetime
 import uuid
+from typing import Any
 
 from django import forms
 from django.conf import settings
@@ -13,11 +14,13 @@ from django.utils.translation import gettext_lazy as _
 from accounts import access
 from accounts.models import User
 from leads.forms.fields import DateInput
-from leads.models import Product
-from leads.normalise import SANE_DAYS, validate_text
+from leads.models import Lead, Product
+from leads.models.leads import SELLING
+from leads.normalise import SANE_DAYS, fold, validate_text
 from pipeline import content
 from pipeline.forms.fields import words
-from pipeline.models import ContentItem, ContentRequest
+from pipeline.forms.filters import PipelineFilter, choice, one
+from pipeline.models import ContentItem, ContentKind, ContentRequest
 
 ENDINGS = ", ".join(content.FILE_TYPES)
 
@@ -125,3 +128,53 @@ class DeclineForm(forms.Form):
 def makers() -> "QuerySet[User]":
     """Who can make content."""
     return User.objects.active().filter(role__in=access.KEEP_CONTENT)
+
+
+class ContentFilter(PipelineFilter):
+    """What of the library is shown. With `lead`, each piece can be used with that lead."""
+
+    kind = choice(_("Kind"), ContentKind.choices)
+    product = one(_("Product"), Product.objects.all(), _("All products"))
+    industry = forms.CharField(label=_("Industry"), max_length=100, required=False, validators=[validate_text])
+    stage = choice(_("Stage"), [(stage.value, stage.label) for stage in SELLING])
+    state = choice(_("Show"), [("unused", _("never used")), ("off", _("not in use any more"))])
+    lead = forms.ModelChoiceField(
+        Lead.objects.select_related("contact"), label=_("For"), required=False, widget=forms.HiddenInput
+    )
+
+    paths = {"product": "product", "kind": "kind", "stage": "stage"}
+
+    def apply(self, rows: Any) -> Any:
+        rows, wanted = super().apply(rows), self.cleaned_data
+        for word in fold(wanted["industry"]).split():
+            rows = rows.filter(search_text__contains=word)
+        rows = rows.filter(is_active=wanted["state"] != "off")
+        return rows.filter(uses__isnull=True) if wanted["state"] == "unused" else rows
+
+    def search(self, rows: Any, text: str) -> Any:
+        for word in fold(text).split():
+            rows = rows.filter(search_text__contains=word)
+        return rows
+
+
+class ContentRequestFilter(PipelineFilter):
+    status = choice(_("Status"), [("open", _("open")), ("late", _("late")), *ContentRequest.Status.choices])
+    kind = choice(_("Kind"), ContentKind.choices)
+    owner = one(_("Who makes it"), User.objects.filter(role__in=access.KEEP_CONTENT), _("Nobody yet"))
+    asked_by = one(_("Asked by"), User.objects.all())
+
+    paths = {"kind": "kind", "owner": "owner", "asked_by": "requested_by"}
+
+    def apply(self, rows: Any) -> Any:
+        rows, wanted = super().apply(rows), self.cleaned_data
+        match wanted["status"]:
+            case "open":
+                return rows.open()
+            case "late":
+                return rows.open().filter(due_on__lt=timezone.localdate())
+            case "":
+                return rows
+        return rows.filter(status=wanted["status"])
+
+    def search(self, rows: Any, text: str) -> Any:
+        return rows.filter(Q(title__icontains=text) | Q(lead__in=Lead.objects.search(text)))

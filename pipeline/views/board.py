@@ -21,7 +21,7 @@ from leads.models import LeadEvent, Stage
 from leads.models.leads import SELLING
 from pipeline import board, transitions
 from pipeline.board import Stander
-from pipeline.forms.filters import OpportunityFilter
+from pipeline.forms.deal_filters import OpportunityFilter
 from pipeline.forms.selling import MoveForm, NextStepForm
 from pipeline.models import Opportunity
 from pipeline.models.opportunities import OPPORTUNITY_STAGES, OpportunityQuerySet

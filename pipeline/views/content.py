@@ -15,8 +15,7 @@ from accounts.keyset import count_up_to, keyset_page
 from accounts.models import Organisation
 from leads.models import Lead, Stage
 from pipeline import content
-from pipeline.forms.content import ContentForm
-from pipeline.forms.filters import ContentFilter
+from pipeline.forms.content import ContentFilter, ContentForm
 from pipeline.models import ContentItem, ContentRequest, ContentUse
 from pipeline.views.steps import back, explained
 

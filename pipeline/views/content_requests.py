@@ -16,8 +16,7 @@ from accounts import access
 from accounts.keyset import count_up_to, keyset_page
 from leads.models import Lead
 from pipeline import content
-from pipeline.forms.content import ContentRequestForm, DeclineForm, DeliverForm
-from pipeline.forms.filters import ContentRequestFilter
+from pipeline.forms.content import ContentRequestFilter, ContentRequestForm, DeclineForm, DeliverForm
 from pipeline.models import ContentRequest
 from pipeline.views.steps import back, explained
 

@@ -24,7 +24,7 @@ from leads.forms.phone import PhoneForm
 from leads.models import CriterionAnswer, Lead, LeadEvent, QuestionnaireVersion, Stage
 from pipeline import response, transitions
 from pipeline.desk import TO_CALL, Queue, attempts, call_back_times, just_called, next_lead, ready_to_qualify, retry_at
-from pipeline.forms.filters import DeskFilter, DeskStep
+from pipeline.forms.handoff_filters import DeskFilter, DeskStep
 from pipeline.forms.steps import CallForm
 from pipeline.models import Activity, Agreement
 from pipeline.transitions import MOVES, TransitionError

@@ -23,7 +23,7 @@ from leads.models import LeadEvent
 from pipeline import lessons, refusals, transitions
 from pipeline.briefing import briefing
 from pipeline.desk import call_back_times, last_activities
-from pipeline.forms.filters import HandoffFilter
+from pipeline.forms.handoff_filters import HandoffFilter
 from pipeline.forms.steps import ReassignForm
 from pipeline.models import Activity, Handoff
 from pipeline.models.handoffs import HandoffQuerySet

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.keyset import keyset_page
 from leads.models import Stage
-from pipeline.forms.filters import ObjectionFilter
+from pipeline.forms.deal_filters import ObjectionFilter
 from pipeline.models import Objection
 
 _CLOSED = Q(opportunity__stage__in=[Stage.WON, Stage.LOST])

@@ -22,7 +22,7 @@ from leads.models import Channel, LeadEvent
 from leads.views.export import table_file
 from pipeline import transitions
 from pipeline.board import Stander
-from pipeline.forms.filters import OpportunityFilter
+from pipeline.forms.deal_filters import OpportunityFilter
 from pipeline.forms.selling import OwnerForm
 from pipeline.models import Opportunity, SalesPipeline
 from pipeline.models.opportunities import OpportunityQuerySet

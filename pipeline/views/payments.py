@@ -14,8 +14,8 @@ from accounts import access
 from accounts.keyset import keyset_page
 from accounts.models import Organisation
 from pipeline import payment_plans, transitions
+from pipeline.forms.deal_filters import PaymentFilter, PlanFilter
 from pipeline.forms.deals import PaymentForm, SeenOpportunity, SplitForm, WhyForm, plan_rows
-from pipeline.forms.filters import PaymentFilter, PlanFilter
 from pipeline.models import Payment, PlannedPayment
 from pipeline.views.deals import said_wrong
 from pipeline.views.opportunities import deal_page, get_deal, page_of
