@@ -9,6 +9,7 @@ import pytest
 from django.apps import apps
 from django.core.mail import send_mail
 from django.core.management import call_command
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import DatabaseError, connection, models, transaction
 from django.utils.translation import override
 
@@ -159,7 +160,7 @@ def _selling(won, returned) -> None:
     ReturnAnswer.objects.create(handoff=returned, answer="agree", note="hush-selling", answered_at=NOON)
     won.lines.create(text="hush-selling", amount=1)
     won.objections.create(kind="price", text="hush-selling", raised_at=NOON)
-    won.planned_payments.create(due_on=LATER.date(), amount=1, note="hush-selling")
+    won.planned_payments.create(due_on=LATER.date(), amount=1, paid=1, note="hush-selling")
     won.lead.recyclings.create(because="lost", how="call", due_at=LATER, opened_at=NOON, result_note="hush-selling")
     won.lead.content_requests.create(title="hush-selling", kind="case", note="hush-selling", requested_at=NOON)
     item = ContentItem.objects.create(title="Case", kind="case", link="https://case.example/", added_at=NOON)
@@ -450,7 +451,7 @@ def test_a_person_who_comes_back_of_themselves_is_a_new_contact_and_synced_again
 def test_everything_about_a_person_is_given_out(xaverine, mia, django_assert_max_num_queries):  # L13
     with django_assert_max_num_queries(75):
         sections = collect(xaverine, by=mia)
-    text = json.dumps(personal_data.as_json(xaverine, sections, at=LATER), default=str, ensure_ascii=False)
+    text = json.dumps(personal_data.as_json(xaverine, sections, at=LATER), cls=DjangoJSONEncoder, ensure_ascii=False)
     assert _found_in(text) == {*SECRETS, *PHONES}
     assert "Nothing about her" not in text
     everything = {section.model for section in sections}

@@ -2,13 +2,14 @@
 
 import sqlite3
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 
 from integrations.models import OutboxMessage
 from leads import consents
@@ -45,8 +46,9 @@ from pipeline.nurture import preferences, running
 from pipeline.nurture.enrol import enter
 from pipeline.personal_data import erase
 from pipeline.sweep import sweep
-from pipeline.to_do import finish_tasks, open_task
+from pipeline.to_do import _locked, finish_tasks, open_task
 from pipeline.transitions import TransitionError
+from pipeline.transitions.rules import lock
 from tests.factories import (
     NOON,
     CampaignFactory,
@@ -545,3 +547,24 @@ def test_of_two_who_tick_a_task_off_at_once_one_did_it_and_one_digest_leaves(at_
     assert sorted(len(each) for each in done) == [0, 1]
     assert sum(at_once(3, lambda _n: send_digests(NOON + days(1)))) == 1
     assert at_once(1, lambda _n: OutboxMessage.objects.filter(recipients=[dan.email]).count()) == [1]
+
+
+def test_who_waited_for_a_row_sees_who_has_it_now(mia, dan, at_once):  # H10
+    """A locked row must not be joined: PostgreSQL would give the new row with nobody in the place of its new owner."""
+    lead = a_lead(by=mia, owner=mia)
+    task = open_task(title="Call", assignee=mia, due_at=NOON, by=mia, at=NOON)
+    held = threading.Event()
+
+    def step(n: int) -> list[str]:
+        if n:
+            held.wait()
+            with transaction.atomic():
+                return [str(lock(lead).owner), *(str(row.assignee) for row in _locked([task.pk]))]
+        with transaction.atomic():
+            Lead.objects.filter(pk=lead.pk).update(owner=dan)
+            Task.objects.filter(pk=task.pk).update(assignee=dan)
+            held.set()
+            time.sleep(0.3)
+        return []
+
+    assert at_once(2, step)[1] == ["Dan", "Dan"]
