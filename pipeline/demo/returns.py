@@ -111,7 +111,7 @@ def _answer(
 def _answer_the_rest(company: Company, at: datetime.datetime, besides: set[int]) -> None:
     """What happened to the leads of older refusals was the answer; of those that stayed returned, sales was right."""
     said = {Stage.WARM: Answer.NURTURE, Stage.RETURNED: Answer.AGREE, Stage.REMOVED: Answer.AGREE}
-    rows = _refused().filter(answer=None).exclude(pk__in=besides).annotate(goes_on=_later())
+    rows = _refused().filter(answer=None).exclude(pk__in=besides).annotate(goes_on=_later()).order_by("pk")
     answers, events = [], []
     for handoff in rows.iterator(chunk_size=BATCH):
         answer = Answer.REQUALIFY if handoff.goes_on else said.get(Stage(handoff.lead.stage), Answer.REQUALIFY)
