@@ -137,7 +137,7 @@ def decide(submission: Submission, verdict: str, *, by: User | None, at: datetim
     if not access.may(by, access.JUDGE_SUBMISSIONS):
         raise access.NotAllowed(_("Only marketing decides what is spam."))
     Organisation.objects.select_for_update().get_or_create(pk=1)
-    submission = Submission.objects.select_for_update().get(pk=submission.pk)
+    submission = Submission.objects.select_for_update(of=("self",)).select_related("version").get(pk=submission.pk)
     if submission.verdict == verdict:
         return submission
     if submission.verdict == Verdict.GENUINE:
@@ -224,7 +224,7 @@ def _said(answers: QuerySet[Answer]) -> list[Said]:
 def _lock(lead: Lead) -> Lead:
     # Before the lead, as whoever edits the contact does.
     require_present(Contact.objects.select_for_update().get(pk=lead.contact_id))
-    lead = Lead.objects.select_for_update().get(pk=lead.pk)
+    lead = Lead.objects.select_for_update(of=("self",)).select_related("contact__company", "campaign").get(pk=lead.pk)
     if lead.is_removed:
         raise NotNow(_("This lead was removed. Restore it first, then fill in the questionnaire."))
     return lead

@@ -257,20 +257,16 @@ class ContactViewSet(viewsets.ReadOnlyModelViewSet):
         envelope.is_valid(raise_exception=True)
         results: list[dict] = []
         latest: dict[str, tuple[int, dict]] = {}
-        checker = ContactUpsertItemSerializer()  # one for all: making its fields takes longer than checking an item
         for index, raw in enumerate(envelope.validated_data["items"]):
-            try:
-                item = checker.run_validation(raw)
-            except serializers.ValidationError as error:
+            item = ContactUpsertItemSerializer(data=raw)
+            if not item.is_valid():
                 external_id = raw.get("external_id") if isinstance(raw.get("external_id"), str) else None
-                results.append(
-                    {"index": index, "external_id": external_id, "status": "refused", "errors": error.detail}
-                )
+                results.append({"index": index, "external_id": external_id, "status": "refused", "errors": item.errors})
                 continue
-            key = item["external_id"]
+            key = item.validated_data["external_id"]
             if key in latest:
                 results.append({"index": latest[key][0], "external_id": key, "status": "superseded"})
-            latest[key] = (index, item)
+            latest[key] = (index, item.validated_data)
         done = contact_sync.upsert_contacts(
             envelope.validated_data["system"],
             [item for _index, item in latest.values()],

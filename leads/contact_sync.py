@@ -127,7 +127,7 @@ def _erased(system: str, items: list[dict], country: str) -> set[str]:
 def _lock_known(system: str, external_ids: list[str]) -> dict[str, Contact]:
     identities = ContactIdentity.objects.filter(system=system, external_id__in=external_ids)
     contact_of = dict(identities.values_list("external_id", "contact_id"))
-    locked = Contact.objects.select_for_update().prefetch_related("company").order_by("pk")
+    locked = Contact.objects.select_for_update(of=("self",)).select_related("company").order_by("pk")
     # Who was erased while this waited for the lock has lost the id by which it was found.
     present = locked.filter(pk__in=contact_of.values(), erased_at__isnull=True)
     contacts = {contact.pk: contact for contact in present}
@@ -135,7 +135,7 @@ def _lock_known(system: str, external_ids: list[str]) -> dict[str, Contact]:
 
 
 def _lock_unlinked_by_email(system: str, emails: list[str]) -> dict[str | None, Contact]:
-    locked = Contact.objects.select_for_update().prefetch_related("company").order_by("pk")
+    locked = Contact.objects.select_for_update(of=("self",)).select_related("company").order_by("pk")
     found = locked.filter(email__in=emails).exclude(
         pk__in=ContactIdentity.objects.filter(system=system).values("contact_id")
     )

@@ -28,7 +28,7 @@ def note_request(lead: Lead, name: str, *, by: User | None, at: datetime.datetim
     """
     if not access.may(by, access.EDIT_CONTACTS):
         raise NotAllowed(_("Your role doesn't record what leads ask for."))
-    lead = Lead.objects.select_for_update().get(pk=lead.pk)
+    lead = Lead.objects.select_for_update(of=("self",)).select_related("contact").get(pk=lead.pk)
     require_present(lead.contact)
     name = " ".join(name.split())
     demand, _made = UnmetDemand.objects.get_or_create(folded_name=fold(name)[:300], defaults={"name": name})

@@ -50,7 +50,7 @@ def edit_lead(
     """
     _require_editor(by)
     _require_known(changes, LEAD_FIELDS)
-    lead = Lead.objects.select_for_update().get(pk=lead.pk)
+    lead = Lead.objects.select_for_update(of=("self",)).select_related("product", "owner", "contact").get(pk=lead.pk)
     require_present(lead.contact)
     if version is not None and version != lead_version(lead):
         raise StaleEdit(_who_edited(_edits(lead.events.all(), "lead")))
@@ -78,7 +78,7 @@ def edit_contact(
     """
     _require_editor(by)
     _require_known(changes, CONTACT_FIELDS)
-    contact = Contact.objects.select_for_update().get(pk=contact.pk)
+    contact = Contact.objects.select_for_update(of=("self",)).select_related("company").get(pk=contact.pk)
     require_present(contact)
     if version is not None and version != contact.version:
         raise StaleEdit(_who_edited(_edits(LeadEvent.objects.filter(lead__contact=contact), "contact")))
@@ -159,7 +159,7 @@ def edit_company(
 def add_note(lead: Lead, text: str, *, by: User | None, at: datetime.datetime) -> LeadEvent:
     """Put a note on a lead's timeline. Raises NotAllowed, and ValueError for an empty note."""
     _require_editor(by)
-    lead = Lead.objects.select_for_update().get(pk=lead.pk)
+    lead = Lead.objects.select_for_update(of=("self",)).select_related("contact").get(pk=lead.pk)
     require_present(lead.contact)
     if not text.strip():
         raise ValueError("The note is empty.")

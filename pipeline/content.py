@@ -249,7 +249,7 @@ def reopen(request: ContentRequest, *, by: User | None, at: datetime.datetime) -
 
 
 def _lock_open(seen: ContentRequest) -> ContentRequest:
-    request = ContentRequest.objects.select_for_update().get(pk=seen.pk)
+    request = ContentRequest.objects.select_for_update(of=("self",)).select_related("owner").get(pk=seen.pk)
     if request.closed_at is not None:
         raise TransitionError(
             _("This was answered already: %(status)s (%(when)s).")

@@ -368,7 +368,7 @@ def _fields(model: type[models.Model]) -> list[models.Field]:
 def _rows(rows: models.QuerySet) -> list[dict[str, Any]]:
     """The rows with all their fields. What they point at is named, not only numbered, at one query per table."""
     model = rows.model
-    foreign = [field.name for field in model._meta.concrete_fields if field.is_relation]
+    foreign = [field.name for field in model._meta.concrete_fields if field.many_to_one]
     many = [field.name for field in model._meta.many_to_many]
     found = rows.select_related(*foreign).prefetch_related(*many)
     return [{field.name: _value(row, field) for field in _fields(model)} for row in found]
@@ -377,7 +377,7 @@ def _rows(rows: models.QuerySet) -> list[dict[str, Any]]:
 def _value(row: models.Model, field: models.Field) -> Any:
     if field.many_to_many:
         return [str(each) for each in getattr(row, field.name).all()]
-    if field.is_relation:
+    if field.many_to_one:
         other = getattr(row, field.name)
         if other is None:
             return None
@@ -408,7 +408,7 @@ def erase(contact: Contact, cause: Erasure.Cause, *, by: User | None, at: dateti
         raise NotAllowed(_("Only the director or an administrator erases personal data."))
     # Who registers, and who decides about what was held back as spam, waits here, and finds nobody afterwards.
     Organisation.objects.select_for_update().get_or_create(pk=1)
-    contact = Contact.objects.select_for_update().get(pk=contact.pk)
+    contact = Contact.objects.select_for_update(of=("self",)).select_related("company").get(pk=contact.pk)
     if contact.erased_at is not None:
         return Erasure.objects.get(contact_number=contact.pk)
     leads = list(Lead.objects.select_for_update(of=("self",)).filter(contact=contact).order_by("pk"))

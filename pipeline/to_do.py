@@ -205,7 +205,7 @@ def _lock_open(pks: Iterable[int], by: User) -> list[Task]:
 
 
 def _locked(pks: Iterable[int]) -> list[Task]:
-    rows = Task.objects.select_for_update().prefetch_related("assignee")
+    rows = Task.objects.select_for_update(of=("self",)).select_related("assignee")
     return list(rows.filter(pk__in=list(pks)).order_by("pk"))
 
 
@@ -213,7 +213,7 @@ def _lock(task: Task, by: User | None) -> Task:
     """The task as it is now, locked. Raises NotAllowed or NotYours."""
     if by is not None and not by.is_active:
         raise NotAllowed(_("Your account is switched off."))
-    task = Task.objects.select_for_update().get(pk=task.pk)
+    task = Task.objects.select_for_update(of=("self",)).select_related("assignee", "done_by").get(pk=task.pk)
     if not may_change(task, by):
         raise NotYours(
             _("This is %(person)s's task. Only they, their manager, who gave it, or the director may do that.")

@@ -171,8 +171,10 @@ def expense_add(request: HttpRequest, campaign_pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @transaction.atomic
 def expense_edit(request: HttpRequest, pk: int) -> HttpResponse:
-    expenses = Expense.objects.visible_to(request.user).valid().prefetch_related("campaign")
-    expense = get_object_or_404(expenses.select_for_update() if request.method == "POST" else expenses, pk=pk)
+    expenses = Expense.objects.visible_to(request.user).valid().select_related("campaign")
+    expense = get_object_or_404(
+        expenses.select_for_update(of=("self",)) if request.method == "POST" else expenses, pk=pk
+    )
     form = ExpenseForm(request.POST or None, instance=expense)
     if request.method == "POST" and form.is_valid():
         form.save()

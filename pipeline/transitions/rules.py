@@ -87,17 +87,13 @@ def named(by: User | None) -> dict[str, Any]:
 
 
 def lock(lead: Lead) -> Lead:
-    """The lead as it is now, nobody else's to change until the transaction ends.
-
-    What it points at is read afterwards: PostgreSQL gives a row that it waited for as it is now, but joins it with
-    what was there before the wait, so that a lead with a new owner would come without any.
-    """
-    return Lead.objects.select_for_update().get(pk=lead.pk)
+    """The lead as it is now, nobody else's to change until the transaction ends."""
+    return Lead.objects.select_for_update(of=("self",)).select_related("contact", "owner").get(pk=lead.pk)
 
 
 def lock_all(leads: Iterable[Lead]) -> list[Lead]:
     """As `lock`, of many: always in the order of their ids, so that two people's batches don't wait for each other."""
-    held = Lead.objects.select_for_update().prefetch_related("contact__company", "campaign", "owner")
+    held = Lead.objects.select_for_update(of=("self",)).select_related("contact__company", "campaign", "owner")
     return list(held.filter(pk__in=[lead.pk for lead in leads]).order_by("pk"))
 
 

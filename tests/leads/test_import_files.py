@@ -129,10 +129,8 @@ def test_killed_between_batches_it_goes_on_where_it_was(take, monkeypatch):
     assert Contact.objects.count() == 7
 
 
-@pytest.mark.parametrize(
-    ("encoding", "delimiter"),
-    [("utf-8", ","), ("utf-8-sig", "|"), ("utf-16", "\t"), ("cp1251", ";"), ("utf-8", ";"), ("utf-16", ";")],
-)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1251"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_encoding_and_separator_are_found(take, encoding, delimiter):
     rows = [["Id", "Name", "Email", "Phone"], ["1", "Жанна Ёлкина", "zh@x.example", "+7 912 345-67-89"]]
     content = "\r\n".join(delimiter.join(row) for row in rows)

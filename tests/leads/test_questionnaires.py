@@ -50,9 +50,8 @@ def decided(key: str) -> dict:
 def stand(mia) -> Questionnaire:
     """A draft that asks for the e-mail and decides every required criterion."""
     made = questionnaires.create(kind="visitor", name="Stand", campaign=EventFactory(), by=mia, at=NOON)
-    rows = [EMAIL | {"key": "your-e-mail"}]
-    rows += [decided(key) | {"key": f"criterion-{key}"} for key in ("need", "decides", "reachable")]
-    questionnaires.write_questions(made.draft, [BLANK | row for row in rows])
+    for said in (EMAIL, *map(decided, ("need", "decides", "reachable"))):
+        add(made, mia, **said)
     return made
 
 

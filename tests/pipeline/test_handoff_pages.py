@@ -4,12 +4,17 @@ import datetime
 import uuid
 
 import pytest
+from django.core.exceptions import BadRequest
+from django.http import QueryDict
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.keyset import keyset_page
 from leads.models import LeadEvent, Stage
 from pipeline import transitions
+from pipeline.forms.handoff_filters import HandoffFilter
 from pipeline.models import Activity, Handoff
+from pipeline.views import handoffs
 from tests.factories import ContactFactory, a_contacted_handoff, a_handoff, a_lead, an_opportunity, days, reason
 
 pytestmark = pytest.mark.django_db
@@ -80,8 +85,9 @@ def test_an_unknown_scope_or_filter_is_a_400(as_user, sam):  # U3
         assert client.get(url("inbox"), query).status_code == 400
 
 
-def test_pages_of_the_inbox_join_without_gap_or_repeat(as_user, mia, sam, now):  # U3
-    made = {a_handoff(sam, by=mia, at=now - days(n % 3)).pk for n in range(33)}
+def test_pages_of_the_inbox_join_without_gap_or_repeat(as_user, mia, sam, now, monkeypatch):  # U3
+    monkeypatch.setattr(handoffs, "keyset_page", lambda *asked, **kwargs: keyset_page(*asked, **kwargs | {"size": 2}))
+    made = {a_handoff(sam, by=mia, at=now - days(n % 3)).pk for n in range(7)}
     client, seen, query = as_user(sam), [], {}
     while True:
         page = client.get(url("inbox"), query)
@@ -89,19 +95,17 @@ def test_pages_of_the_inbox_join_without_gap_or_repeat(as_user, mia, sam, now): 
         if not page.context["next_key"]:
             break
         query = {"after": page.context["next_key"]}
-    assert len(seen) == 33
+    assert len(seen) == 7
     assert set(seen) == made
 
 
-@pytest.mark.parametrize("name", ["inbox", "home", "handoff_list"])
-def test_the_number_of_queries_does_not_grow_with_the_rows(
-    name, as_user, mia, sam, now, django_assert_max_num_queries
-):  # U3
+def test_the_number_of_queries_does_not_grow_with_the_rows(as_user, mia, sam, now, django_assert_max_num_queries):  # U3
     client = as_user(sam)
     for _n in range(6):
         a_handoff(sam, by=mia, at=now - days(8))
-    with django_assert_max_num_queries(15):
-        assert client.get(url(name)).status_code == 200
+    for name in ("inbox", "home", "handoff_list"):
+        with django_assert_max_num_queries(15):
+            assert client.get(url(name)).status_code == 200
 
 
 # --- Two taps --------------------------------------------------------------------------------------------------------
@@ -129,22 +133,22 @@ def test_the_same_click_twice_is_one_activity(as_user, mia, sam, now):  # H5
     assert LeadEvent.objects.filter(kind="activity").count() == 1
 
 
-@pytest.mark.parametrize("what", ["", "call", "call:sent", "email:no_answer", "dance:reached", "call:reached:twice"])
-def test_what_does_not_fit_together_is_not_logged(what, as_user, mia, sam, now):  # H5
-    handoff = a_handoff(sam, by=mia, at=now)
-    response = as_user(sam).post(url("activity_log", handoff.lead_id), {"what": what, "note": "Said yes"})
-    assert response.status_code == 422
-    assert "Said yes" in response.content.decode()  # what was typed is kept
+def test_what_does_not_fit_together_is_not_logged(as_user, mia, sam, now):  # H5
+    client, handoff = as_user(sam), a_handoff(sam, by=mia, at=now)
+    for what in ("", "call", "call:sent", "email:no_answer", "dance:reached", "call:reached:twice"):
+        response = client.post(url("activity_log", handoff.lead_id), {"what": what, "note": "Said yes"})
+        assert response.status_code == 422, what
+        assert "Said yes" in response.content.decode()  # what was typed is kept
     assert not Activity.objects.exists()
 
 
-@pytest.mark.parametrize("note", ["a\x00b", "x" * 5001])
-def test_a_note_that_can_not_be_stored_is_refused_with_a_message(note, as_user, mia, sam, now):  # U4
-    handoff = a_handoff(sam, by=mia, at=now)
-    data = {"what": "call:reached", "note": note}
-    assert as_user(sam).post(url("activity_log", handoff.lead_id), data).status_code == 422
-    response = as_user(sam).post(url("activity_log", handoff.lead_id), data, **as_row(handoff))
-    assert len(messages_of(response)) == 1
+def test_a_note_that_can_not_be_stored_is_refused_with_a_message(as_user, mia, sam, now):  # U4
+    client, handoff = as_user(sam), a_handoff(sam, by=mia, at=now)
+    for note in ("a\x00b", "x" * 5001):
+        data = {"what": "call:reached", "note": note}
+        assert client.post(url("activity_log", handoff.lead_id), data).status_code == 422
+        response = client.post(url("activity_log", handoff.lead_id), data, **as_row(handoff))
+        assert len(messages_of(response)) == 1
     assert not Activity.objects.exists()
 
 
@@ -299,13 +303,22 @@ def test_every_filter_of_the_list_opens_its_records(as_user, mia, sam, sid, now)
     assert shown == expected
 
 
-@pytest.mark.parametrize(
-    "query",
-    ["colour=red", "rep=x", "rep=99999", "verdict=maybe", "handed_over_from=soon", "state=late", "q=%00", "rep=1%00"],
-)
-def test_a_filter_that_is_not_offered_is_a_400(query, as_user, mia):  # U3
-    assert as_user(mia).get(f"{url('handoff_list')}?{query}").status_code == 400
-    assert as_user(mia).get(f"{url('handoff_filter')}?{query}").status_code == 400
+def test_a_filter_that_is_not_offered_is_a_400(as_user, mia):  # U3
+    client = as_user(mia)
+    for name in ("handoff_list", "handoff_filter"):
+        assert client.get(f"{url(name)}?colour=red").status_code == 400
+    for query in [
+        "colour=red",
+        "rep=x",
+        "rep=99999",
+        "verdict=maybe",
+        "handed_over_from=soon",
+        "state=late",
+        "q=%00",
+        "rep=1%00",
+    ]:
+        with pytest.raises(BadRequest):
+            HandoffFilter.read(QueryDict(query))
 
 
 def test_the_page_of_a_handoff_shows_all_that_marketing_knows(as_user, mia, sam, now):  # H1
@@ -339,11 +352,12 @@ def test_who_does_not_want_to_be_contacted_is_not_a_tap_away(as_user, mia, sam, 
 def test_the_panel_offers_each_person_what_they_may_do_next(as_user, mia, sam, vera, now):  # H5
     new, handed_over, selling = a_lead(by=mia), a_handoff(sam, by=mia, at=now).lead, an_opportunity(sam, by=mia).lead
     offers = ["may_log", "may_qualify", "may_keep_warm", "may_brief", "may_hand_over", "may_remove"]
-    shown = {
-        (lead, person): {offer for offer in offers if as_user(person).get(url("lead_panel", lead.pk)).context[offer]}
-        for lead in (new, handed_over, selling)
-        for person in (mia, sam, vera)
-    }
+    shown = {}
+    for person in (mia, sam, vera):
+        client = as_user(person)
+        for lead in (new, handed_over, selling):
+            context = client.get(url("lead_panel", lead.pk)).context
+            shown[lead, person] = {offer for offer in offers if context[offer]}
     assert shown == {
         (new, mia): {"may_log", "may_qualify", "may_keep_warm", "may_brief", "may_remove"},
         (new, sam): set(),
@@ -357,6 +371,7 @@ def test_the_panel_offers_each_person_what_they_may_do_next(as_user, mia, sam, v
     }
 
 
-@pytest.mark.parametrize("page", ["handoff_list", "opportunity_list", "opportunity_board"])
-def test_the_word_none_can_be_searched_for(sam, as_user, page):  # H5
-    assert as_user(sam).get(reverse(f"pipeline:{page}"), {"q": "none"}).status_code == 200
+def test_the_word_none_can_be_searched_for(sam, as_user):  # H5
+    client = as_user(sam)
+    for page in ("handoff_list", "opportunity_list", "opportunity_board"):
+        assert client.get(url(page), {"q": "none"}).status_code == 200

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from decimal import Decimal
 from io import StringIO
 
@@ -9,11 +10,12 @@ import pytest
 from django.apps import apps
 from django.core.mail import send_mail
 from django.core.management import call_command
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db import DatabaseError, connection, models, transaction
+from django.test import override_settings
 from django.utils.translation import override
 
 from accounts.access import NotAllowed
+from accounts.models import Role, Team, User
 from integrations.models import OutboxMessage
 from kpi.models import Fact
 from leads import consents, contact_sync, editing
@@ -66,10 +68,46 @@ SECRETS = (  # every text that tells of Xaverine; nothing of the cast or the def
 PHONES = ("14155552671", "4155552671", "442079460958")
 
 
+@pytest.fixture(scope="module")
+def _known(django_db_setup, django_db_blocker) -> Iterator[int]:
+    """Told once for all tests, whose own changes are rolled back."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        teams = {name: factories.TeamFactory(name=name) for name in ("Sales North", "Sales South")}
+        mia, sam, sid = (
+            factories.UserFactory(name=name, role=role, team=teams.get(team))
+            for name, role, team in [
+                ("Mia", Role.MARKETER, ""),
+                ("Sam", Role.SALES_REP, "Sales North"),
+                ("Sid", Role.SALES_REP, "Sales South"),
+            ]
+        )
+        with override_settings(EMAIL_BACKEND="integrations.mail.OutboxBackend"):
+            yield _tell(mia, sam, sid).pk
+        transaction.set_rollback(True)
+
+
 @pytest.fixture
-def xaverine(mia, sam, sid, settings) -> Contact:
+def sales_team(_known, db) -> Team:
+    return Team.objects.get(name="Sales North")
+
+
+@pytest.fixture
+def mia(_known, db) -> User:
+    return User.objects.get(name="Mia")
+
+
+@pytest.fixture
+def sam(_known, db) -> User:
+    return User.objects.get(name="Sam")
+
+
+@pytest.fixture
+def xaverine(_known, db) -> Contact:
     """Somebody of whom everything is known that can be: in every table, in the log, and in the mails."""
-    settings.EMAIL_BACKEND = "integrations.mail.OutboxBackend"
+    return Contact.objects.get(pk=_known)
+
+
+def _tell(mia: User, sam: User, sid: User) -> Contact:
     contact = ContactFactory(
         name="Xaverine Quellenfeld Жозефина",
         email="Xaverine@qfeld-mail.example",
@@ -133,7 +171,7 @@ def xaverine(mia, sam, sid, settings) -> Contact:
     _selling(won, returned)
     _nurture(lead)
     _mails(lead, mia)
-    return Contact.objects.get(pk=contact.pk)
+    return contact
 
 
 def _answer(lead, mia) -> None:
@@ -451,7 +489,7 @@ def test_a_person_who_comes_back_of_themselves_is_a_new_contact_and_synced_again
 def test_everything_about_a_person_is_given_out(xaverine, mia, django_assert_max_num_queries):  # L13
     with django_assert_max_num_queries(75):
         sections = collect(xaverine, by=mia)
-    text = json.dumps(personal_data.as_json(xaverine, sections, at=LATER), cls=DjangoJSONEncoder, ensure_ascii=False)
+    text = json.dumps(personal_data.as_json(xaverine, sections, at=LATER), default=str, ensure_ascii=False)
     assert _found_in(text) == {*SECRETS, *PHONES}
     assert "Nothing about her" not in text
     everything = {section.model for section in sections}

@@ -139,7 +139,7 @@ def test_what_a_jumping_clock_told_is_not_told_again(mia, sam):  # H3
 
 
 def test_the_number_of_statements_finding_nothing_does_not_grow(mia, sam, django_assert_max_num_queries):  # H3
-    for _n in range(5):
+    for _n in range(3):
         a_handoff(sam, by=mia)
     with django_assert_max_num_queries(33):
         sweep(NOON + days(1))
