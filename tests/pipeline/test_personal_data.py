@@ -37,6 +37,7 @@ from leads.models import (
 )
 from leads.registration import Person, register_lead
 from pipeline import personal_data, personal_words, transitions
+from pipeline.holdings import HOLDINGS
 from pipeline.models import (
     Activity,
     Checklist,
@@ -49,7 +50,7 @@ from pipeline.models import (
     StepRun,
     Task,
 )
-from pipeline.personal_data import HOLDINGS, collect, erase
+from pipeline.personal_data import collect, erase
 from pipeline.to_do import open_task
 from tests import factories
 from tests.factories import NOON, ContactFactory, a_lead, days
@@ -274,7 +275,7 @@ def _leads_to_a_person(model: type[models.Model], seen: frozenset = frozenset())
 def test_every_table_that_leads_to_a_person_is_given_out_and_erased():  # L13
     known = {holding.model for holding in HOLDINGS}
     forgotten = {model for model in apps.get_models() if _leads_to_a_person(model)} - known
-    assert not forgotten, f"name them in HOLDINGS of pipeline/personal_data.py: {forgotten}"
+    assert not forgotten, f"name them in HOLDINGS of pipeline/holdings.py: {forgotten}"
     assert len(known) == len(HOLDINGS)
 
 
