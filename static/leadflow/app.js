@@ -125,7 +125,7 @@ function placeMenu(menu) {
   Object.assign(panel.style, {
     bottom: "auto",
     left: `${Math.max(8, Math.min(left, innerWidth - width - 8))}px`,
-    top: `${below ? anchor.bottom + 4 : Math.max(8, anchor.top - height - 4)}px`,
+    top: `${below ? anchor.bottom + 4 : Math.max(8, Math.min(anchor.top, innerHeight) - height - 4)}px`,
   });
 }
 
@@ -134,8 +134,18 @@ const closeMenus = (except) => all("details.menu[open]").forEach((menu) => { if 
 document.addEventListener("toggle", (event) => {
   if (event.target.matches("details.menu") && event.target.open) { closeMenus(event.target); placeMenu(event.target); }
 }, true);
-addEventListener("scroll", (event) => { if (!event.target.closest?.(".menu-panel")) closeMenus(); }, { capture: true, passive: true });
-addEventListener("resize", () => closeMenus());
+// An open menu follows its button, which a phone's keyboard moves. Scrolling the button out of sight closes a menu in which
+// nobody is at work.
+function followMenus(event) {
+  if (event.target.closest?.(".menu-panel")) return;
+  for (const menu of all("details.menu[open]")) {
+    const { top, bottom } = one("summary", menu).getBoundingClientRect();
+    if (event.type === "scroll" && (bottom < 0 || top > innerHeight) && !menu.contains(document.activeElement)) menu.open = false;
+    else placeMenu(menu);
+  }
+}
+addEventListener("scroll", followMenus, { capture: true, passive: true });
+addEventListener("resize", followMenus);
 
 /* --- Lists --- */
 
