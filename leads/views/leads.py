@@ -93,7 +93,8 @@ def lead_add(request: HttpRequest) -> HttpResponse:
             text = _("%(lead)s was registered in this campaign already. Your note was added to that lead.")
             messages.info(request, text % {"lead": lead})
         return redirect("leads:lead_detail", lead.pk)
-    return render(request, "leads/lead_add.html", {"form": form}, status=422 if form.errors else 200)
+    context = {"form": form, "may_plan": access.may(request.user, access.PLAN_CAMPAIGNS)}
+    return render(request, "leads/lead_add.html", context, status=422 if form.errors else 200)
 
 
 @access.only_for(access.REGISTER_LEADS)

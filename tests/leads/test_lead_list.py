@@ -204,6 +204,7 @@ def test_the_list_costs_the_same_whatever_its_length(browser, mia, sam, django_a
 def test_an_empty_base_says_what_to_do_next_and_an_empty_search_how_to_go_back(browser, as_user, vera, mia):  # U6
     assert reverse("leads:lead_add") in browser.get(LIST).content.decode()
     assert reverse("leads:lead_add") not in as_user(vera).get(LIST).content.decode()
+    assert reverse("leads:campaign_add") in browser.get(reverse("leads:lead_add")).content.decode()  # a lead needs one
     a_lead(by=mia)
     html = browser.get(f"{LIST}?q=nobody-is-called-so").content.decode()
     assert re.search(r'class="empty".*href="/leads/"', html, re.DOTALL)
