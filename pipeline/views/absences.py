@@ -150,7 +150,10 @@ def absence_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "handoffs": [{"handoff": handoff, "clocks": handoff.clocks(now)} for handoff in handoffs],
         "may_edit": may_edit,
         "may_cancel": may_edit and absence.starts_on >= today,
-        "may_hand_over": may_edit and absence.deputy is not None and access.may(user, access.REASSIGN_HANDOFFS),
+        "may_hand_over": may_edit
+        and absence.deputy is not None
+        and can_sell_for(user, absence.deputy)  # of another team only the director gives and takes
+        and access.may(user, access.REASSIGN_HANDOFFS),
     }
     return render(request, "pipeline/absence_detail.html", context)
 

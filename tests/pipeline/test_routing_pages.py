@@ -183,7 +183,7 @@ def test_absences_of_one_person_never_overlap_and_past_ones_stay(sam, sid, max_,
     assert deputy_is_away(kept).user == sid
 
 
-def test_what_waits_is_handed_to_the_deputy_at_once(as_user, mia, sam, sid, max_):  # H1
+def test_what_waits_is_handed_to_the_deputy_at_once(as_user, mia, sam, sid, max_, dora):  # H1
     ann = UserFactory(name="Ann", role=Role.SALES_REP, team=sam.team)
     handoffs = [a_handoff(sam, by=mia) for _n in range(3)]
     absence = save_absence(_absence(sam, 0, 5, ann), by=sam, today=TODAY)
@@ -195,6 +195,10 @@ def test_what_waits_is_handed_to_the_deputy_at_once(as_user, mia, sam, sid, max_
     page = browser.get(url).content.decode()
     assert "Hand all 3 to Ann" in page
     assert "Hand all" not in as_user(sam).get(url).content.decode()
+    Absence.objects.filter(pk=absence.pk).update(deputy=sid)  # of another team: the director's to give
+    assert "Hand all" not in browser.get(url).content.decode()
+    assert "Hand all 3 to Sid" in as_user(dora).get(url).content.decode()
+    Absence.objects.filter(pk=absence.pk).update(deputy=ann)
     for shown in ("/inbox/", "/inbox/?scope=all", f"/handoffs/{handoffs[0].pk}/reassign/", "/settings/sales-people/"):
         assert "way until" in browser.get(shown).content.decode(), shown
     browser.post(f"{url}hand-over/")
