@@ -76,12 +76,15 @@ def deal_page(
     paid = sum((payment.amount for payment in payments if payment.voided_at is None), Decimal(0))
     today = now.astimezone(organisation.tzinfo).date()
     planned = list(opportunity.planned_payments.all())
+    plan_now = payment_plans.filled(planned, paid, today, is_owed=opportunity.stage == Stage.WON)
+    due_next = None if opportunity.currency else next((each.left for each in plan_now if each.left), None)
     stander = Stander(request.user, now)
     may_act = can_sell_for(request.user, opportunity.owner)
     latest = opportunity.repeated_by.order_by("-pk").first() or opportunity
     context = {
         "opportunity": opportunity,
         "lead": opportunity.lead,
+        "is_call_due": opportunity.lead.next_attempt_at is not None and opportunity.lead.next_attempt_at <= now,
         "stages": [{"stage": stage, "at": _reached_at(opportunity, stage)} for stage in OPPORTUNITY_STAGES[:-1]],
         "standing": stander.standing(opportunity),
         "chance": stander.chance(opportunity),
@@ -94,13 +97,15 @@ def deal_page(
         "objections": opportunity.objections.select_related("raised_by"),
         "objection_form": ObjectionForm(auto_id="objection-%s"),
         "ends": Objection.End,
-        "plan": payment_plans.filled(planned, paid, today, is_owed=opportunity.stage == Stage.WON),
+        "plan": plan_now,
         "planned": sum((each.amount for each in planned), Decimal(0)),
         "plan_rows": plan or plan_rows(planned),
         "split_form": SplitForm(auto_id="split-%s", initial={"first_on": today}),
         "payments": payments,
         "paid": paid,
-        "payment_form": PaymentForm(today=timezone.localdate(), currency=opportunity.currency),
+        "payment_form": PaymentForm(
+            today=timezone.localdate(), currency=opportunity.currency, initial={"amount": due_next}
+        ),
         "currency": organisation.currency,
         "repeats": opportunity.repeated_by.select_related("owner").order_by("-pk")[:10],
         "may_buy_again": latest.stage == Stage.WON and opportunity.lead.stage == Stage.WON and may_act,

@@ -9,17 +9,19 @@ from django.core.exceptions import BadRequest
 from django.http import QueryDict
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import strip_tags
 
 from accounts.models import Organisation
 from leads.models import LeadEvent, Stage
 from pipeline import board, transitions
 from pipeline.forms.deal_filters import OpportunityFilter
 from pipeline.forms.selling import OpportunityForm
-from pipeline.models import Opportunity
+from pipeline.models import Activity, Opportunity
 from tests.factories import (
     CompanyFactory,
     ContactFactory,
     ProductFactory,
+    a_contacted_handoff,
     a_won_opportunity,
     an_opportunity,
     days,
@@ -203,6 +205,15 @@ def test_the_page_reopens_what_one_just_closed(as_user, mia, sam):  # H5
     client.post(reopen, {"why": "The wrong client"})
     opportunity.refresh_from_db()
     assert opportunity.stage == "accepted"
+
+
+def test_a_call_agreed_before_the_verdict_is_seen_on_the_deal(as_user, mia, sam, now):  # H5 H6
+    handoff = a_contacted_handoff(sam, by=mia, at=now - days(1))
+    call = {"by": sam, "at": now, "next_attempt_at": now + days(1)}
+    transitions.log_activity(handoff.lead, Activity.Kind.CALL, Activity.Outcome.CALL_BACK, **call)
+    opportunity = transitions.accept(handoff, by=sam, at=now)
+    page = strip_tags(as_user(sam).get(url("opportunity_detail", opportunity.pk)).content.decode())
+    assert "Call in " in " ".join(page.split())
 
 
 def test_a_payment_is_recorded_once(as_user, mia, sam):  # H6

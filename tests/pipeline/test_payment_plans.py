@@ -203,6 +203,7 @@ def test_a_plan_is_offered_written_and_listed(deal, sam, vera, as_user, django_a
     key = {"submission_key": uuid.uuid4()}
     for day in ("0001-01-01", "2026-02-01"):  # nobody was paid in the year 1
         client.post(reverse("pipeline:payment_add", args=[deal.pk]), {"paid_on": day, "amount": "150"} | key)
+    assert client.get(page).context["payment_form"].initial["amount"] == Decimal("350.50")  # what is left of the next
     listed = reverse("pipeline:plan_list")
     reader = as_user(vera)
     for query, number, amount in (
