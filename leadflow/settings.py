@@ -49,7 +49,6 @@ INSTALLED_APPS = [
     "django_filters",
     "django_htmx",
     "template_partials",
-    "heroicons",
     "rest_framework",
     "knox",
     "drf_spectacular",
@@ -94,7 +93,6 @@ TEMPLATES = [
                 "leadflow.context.page",
             ],
             "builtins": [
-                "heroicons.templatetags.heroicons",
                 "template_partials.templatetags.partials",
                 "leadflow.templatetags.display",
             ],
