@@ -1,4 +1,4 @@
-"""All tables as of the eighth migration, made at once: a new base is ready several times sooner."""
+"""All tables as of the twentieth migration, made at once: a new base is ready several times sooner."""
 
 from decimal import Decimal
 
@@ -13,23 +13,15 @@ import pipeline.models.content
 
 class Migration(migrations.Migration):
 
+    replaces = [('pipeline', '0001_initial'), ('pipeline', '0002_activity_submission_key'), ('pipeline', '0003_fewer_indexes'), ('pipeline', '0004_nurture_and_tasks'), ('pipeline', '0005_why_a_step_waits'), ('pipeline', '0006_brief_hours'), ('pipeline', '0007_index_recent_step_runs'), ('pipeline', '0008_selling_in_full'), ('pipeline', '0009_orders_of_the_opportunity_list'), ('pipeline', '0010_index_paused'), ('pipeline', '0011_what_deals_are_worth'), ('pipeline', '0012_index_answered_recyclings'), ('pipeline', '0013_mails_that_did_not_arrive'), ('pipeline', '0014_how_people_are_told'), ('pipeline', '0015_answers_to_returns'), ('pipeline', '0016_close_old_returns'), ('pipeline', '0017_notifications_by_time'), ('pipeline', '0018_index_the_latest_handoff_of_a_rep'), ('pipeline', '0019_what_is_paid_of_instalments'), ('pipeline', '0020_fill_payment_plans')]
+
     initial = True
 
-    replaces = [
-        ("pipeline", "0001_initial"),
-        ("pipeline", "0002_activity_submission_key"),
-        ("pipeline", "0003_fewer_indexes"),
-        ("pipeline", "0004_nurture_and_tasks"),
-        ("pipeline", "0005_why_a_step_waits"),
-        ("pipeline", "0006_brief_hours"),
-        ("pipeline", "0007_index_recent_step_runs"),
-        ("pipeline", "0008_selling_in_full"),
-    ]
-
     dependencies = [
-        ("accounts", "0001_initial"),
-        ("integrations", "0002_headers_and_bounces"),
-        ("leads", "0001_squashed_0019_drop_needs_attempts"),
+        ('accounts', '0005_counters'),
+        ('integrations', '0002_headers_and_bounces'),
+        ('leads', '0001_squashed_0019_drop_needs_attempts'),
+        ('leads', '0021_index_all_cold_leads'),
     ]
 
     operations = [
@@ -102,6 +94,9 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField()),
                 ('revoked_at', models.DateTimeField(blank=True, null=True)),
                 ('last_used_at', models.DateTimeField(blank=True, null=True)),
+                ('has_names', models.BooleanField(default=True, help_text='Without, the entries say what is due and link to the record, but name neither client nor task.', verbose_name='with names')),
+                ('content_hash', models.CharField(blank=True, max_length=64)),
+                ('changed_at', models.DateTimeField(blank=True, null=True)),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='calendar_keys', to=settings.AUTH_USER_MODEL)),
             ],
             options={
@@ -183,6 +178,7 @@ class Migration(migrations.Migration):
                 ('who_said_no', models.CharField(blank=True, max_length=200, validators=[leads.normalise.validate_text], verbose_name='who said no')),
                 ('wanted_text', models.CharField(blank=True, max_length=150, validators=[leads.normalise.validate_text], verbose_name='wanted, but not sold by us')),
                 ('criteria_doubt', models.TextField(blank=True, max_length=2000, validators=[leads.normalise.validate_text], verbose_name='why the criteria are wrong')),
+                ('return_closed_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('first_contact_alert', models.PositiveSmallIntegerField(choices=[(0, 'None'), (1, 'Reminded'), (2, 'Overdue'), (3, 'Manager'), (4, 'Director')], default=0)),
                 ('verdict_alert', models.PositiveSmallIntegerField(choices=[(0, 'None'), (1, 'Reminded'), (2, 'Overdue'), (3, 'Manager'), (4, 'Director')], default=0)),
                 ('updated_at', models.DateTimeField(auto_now=True, db_index=True)),
@@ -196,7 +192,7 @@ class Migration(migrations.Migration):
                 ('wanted_product', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='leads.product', verbose_name='wanted product')),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('verdict', 'pending')), fields=['assigned_to', 'verdict_due_at', 'id'], name='handoff_inbox'), models.Index(fields=['assigned_to', '-handed_over_at'], name='handoff_rep'), models.Index(condition=models.Q(('first_contact_at__isnull', True), ('verdict', 'pending')), fields=['first_contact_due_at'], name='handoff_contact_due'), models.Index(condition=models.Q(('verdict', 'pending')), fields=['verdict_due_at'], name='handoff_verdict_due'), models.Index(condition=models.Q(('pooled_at__isnull', False), ('verdict', 'pending')), fields=['pooled_at', 'id'], name='handoff_pool'), models.Index(fields=['handed_over_at'], name='pipeline_ha_handed__d19fb4_idx'), models.Index(fields=['decided_at'], name='pipeline_ha_decided_4e3600_idx')],
+                'indexes': [models.Index(condition=models.Q(('verdict', 'pending')), fields=['assigned_to', 'verdict_due_at', 'id'], name='handoff_inbox'), models.Index(fields=['assigned_to', '-handed_over_at', '-id'], name='handoff_rep'), models.Index(condition=models.Q(('first_contact_at__isnull', True), ('verdict', 'pending')), fields=['first_contact_due_at'], name='handoff_contact_due'), models.Index(condition=models.Q(('verdict', 'pending')), fields=['verdict_due_at'], name='handoff_verdict_due'), models.Index(condition=models.Q(('pooled_at__isnull', False), ('verdict', 'pending')), fields=['pooled_at', 'id'], name='handoff_pool'), models.Index(condition=models.Q(('paused_until__isnull', False), ('verdict', 'pending')), fields=['paused_until'], name='handoff_paused'), models.Index(condition=models.Q(('return_closed_at__isnull', True), ('verdict', 'rejected')), fields=['decided_at', 'id'], name='handoff_unanswered'), models.Index(condition=models.Q(('criteria_doubt', ''), _negated=True), fields=['-decided_at'], name='handoff_doubt'), models.Index(fields=['handed_over_at'], name='pipeline_ha_handed__d19fb4_idx'), models.Index(fields=['decided_at'], name='pipeline_ha_decided_4e3600_idx')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('verdict', 'pending')), fields=('lead',), name='one_pending_handoff_per_lead'), models.CheckConstraint(condition=models.Q(models.Q(('decided_at__isnull', True), ('decided_by__isnull', True), ('verdict', 'pending')), models.Q(models.Q(('verdict', 'pending'), _negated=True), ('decided_at__isnull', False)), _connector='OR'), name='decided_exactly_when_not_pending'), models.CheckConstraint(condition=models.Q(models.Q(('verdict', 'rejected'), _negated=True), ('reason__isnull', False), _connector='OR'), name='rejected_with_reason')],
             },
         ),
@@ -240,7 +236,7 @@ class Migration(migrations.Migration):
             name='Notification',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('handed_over', 'A lead was handed over to you'), ('reassigned', 'A lead was reassigned to you'), ('returned', 'Sales returned your lead'), ('accepted', 'Sales accepted your lead'), ('won', 'Your lead became a client'), ('due_soon', 'A clock is due soon'), ('overdue', 'A clock is overdue'), ('escalated', 'A clock is overdue in your team'), ('cold', 'A lead went cold'), ('untouched', 'Nobody called a new lead in time'), ('proposed', 'A warm lead meets the criteria'), ('approval', 'Your approval is asked for'), ('approved', 'Criteria were approved by all'), ('change_asked', 'A change of the criteria is asked for'), ('task', 'A task was given to you'), ('task_due', 'A task is due'), ('pooled', 'A cold lead is back in the pool'), ('pause_ended', 'A pause is over'), ('return_answered', 'Marketing answered your refusal'), ('disputed', 'A refusal is disputed: you decide'), ('dispute_decided', 'A dispute was decided'), ('payment_overdue', 'A payment is overdue'), ('reviewed', 'Your work was reviewed'), ('review_proposed', 'Conversations were picked for review'), ('content_requested', 'Sales asks for content'), ('content_ready', 'Your content request was answered')], max_length=20)),
+                ('kind', models.CharField(choices=[('handed_over', 'A lead was handed over to you'), ('reassigned', 'A lead was reassigned to you'), ('returned', 'Sales returned your lead'), ('accepted', 'Sales accepted your lead'), ('won', 'Your lead became a client'), ('due_soon', 'A clock is due soon'), ('overdue', 'A clock is overdue'), ('escalated', 'A clock is overdue in your team'), ('cold', 'A lead went cold'), ('untouched', 'Nobody called a new lead in time'), ('proposed', 'A warm lead meets the criteria'), ('approval', 'Your approval is asked for'), ('approved', 'Criteria were approved by all'), ('change_asked', 'A change of the criteria is asked for'), ('task', 'A task was given to you'), ('task_due', 'A task is due'), ('pooled', 'A cold lead is back in the pool'), ('pause_ended', 'A pause is over'), ('return_answered', 'Marketing answered your refusal'), ('disputed', 'A refusal is disputed: you decide'), ('dispute_decided', 'A dispute was decided'), ('payment_overdue', 'A payment is overdue'), ('reviewed', 'Your work was reviewed'), ('review_proposed', 'Conversations were picked for review'), ('mail_failed', "Your e-mail didn't arrive"), ('content_requested', 'Sales asks for content'), ('content_ready', 'Your content request was answered')], max_length=20)),
                 ('data', models.JSONField(default=dict)),
                 ('created_at', models.DateTimeField()),
                 ('read_at', models.DateTimeField(blank=True, null=True)),
@@ -251,14 +247,14 @@ class Migration(migrations.Migration):
                 ('recipient', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='notifications', to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                'indexes': [models.Index(fields=['recipient', '-id'], name='notification_list'), models.Index(condition=models.Q(('read_at__isnull', True)), fields=['recipient'], name='notification_unread'), models.Index(condition=models.Q(('in_digest', True), ('mailed_at__isnull', True)), fields=['recipient', 'id'], name='notification_digest')],
+                'indexes': [models.Index(condition=models.Q(('is_shown', True)), fields=['recipient', '-created_at', '-id'], name='notification_list'), models.Index(condition=models.Q(('is_shown', True), ('read_at__isnull', True)), fields=['recipient', '-created_at', '-id'], name='notification_unread'), models.Index(condition=models.Q(('in_digest', True), ('mailed_at__isnull', True)), fields=['recipient', 'id'], name='notification_digest')],
             },
         ),
         migrations.CreateModel(
             name='NotificationChoice',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('handed_over', 'A lead was handed over to you'), ('reassigned', 'A lead was reassigned to you'), ('returned', 'Sales returned your lead'), ('accepted', 'Sales accepted your lead'), ('won', 'Your lead became a client'), ('due_soon', 'A clock is due soon'), ('overdue', 'A clock is overdue'), ('escalated', 'A clock is overdue in your team'), ('cold', 'A lead went cold'), ('untouched', 'Nobody called a new lead in time'), ('proposed', 'A warm lead meets the criteria'), ('approval', 'Your approval is asked for'), ('approved', 'Criteria were approved by all'), ('change_asked', 'A change of the criteria is asked for'), ('task', 'A task was given to you'), ('task_due', 'A task is due'), ('pooled', 'A cold lead is back in the pool'), ('pause_ended', 'A pause is over'), ('return_answered', 'Marketing answered your refusal'), ('disputed', 'A refusal is disputed: you decide'), ('dispute_decided', 'A dispute was decided'), ('payment_overdue', 'A payment is overdue'), ('reviewed', 'Your work was reviewed'), ('review_proposed', 'Conversations were picked for review'), ('content_requested', 'Sales asks for content'), ('content_ready', 'Your content request was answered')], max_length=20)),
+                ('kind', models.CharField(choices=[('handed_over', 'A lead was handed over to you'), ('reassigned', 'A lead was reassigned to you'), ('returned', 'Sales returned your lead'), ('accepted', 'Sales accepted your lead'), ('won', 'Your lead became a client'), ('due_soon', 'A clock is due soon'), ('overdue', 'A clock is overdue'), ('escalated', 'A clock is overdue in your team'), ('cold', 'A lead went cold'), ('untouched', 'Nobody called a new lead in time'), ('proposed', 'A warm lead meets the criteria'), ('approval', 'Your approval is asked for'), ('approved', 'Criteria were approved by all'), ('change_asked', 'A change of the criteria is asked for'), ('task', 'A task was given to you'), ('task_due', 'A task is due'), ('pooled', 'A cold lead is back in the pool'), ('pause_ended', 'A pause is over'), ('return_answered', 'Marketing answered your refusal'), ('disputed', 'A refusal is disputed: you decide'), ('dispute_decided', 'A dispute was decided'), ('payment_overdue', 'A payment is overdue'), ('reviewed', 'Your work was reviewed'), ('review_proposed', 'Conversations were picked for review'), ('mail_failed', "Your e-mail didn't arrive"), ('content_requested', 'Sales asks for content'), ('content_ready', 'Your content request was answered')], max_length=20)),
                 ('in_app', models.BooleanField(default=True, verbose_name='in the app')),
                 ('mail', models.CharField(choices=[('now', 'at once'), ('digest', 'in the daily digest'), ('off', 'never')], default='now', max_length=6, verbose_name='e-mail')),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notification_choices', to=settings.AUTH_USER_MODEL)),
@@ -333,6 +329,7 @@ class Migration(migrations.Migration):
                 ('margin', models.DecimalField(blank=True, decimal_places=2, help_text="Left empty, it is reckoned from the product's cost share.", max_digits=14, null=True, verbose_name='margin')),
                 ('currency', models.CharField(blank=True, max_length=3, validators=[leads.normalise.validate_text], verbose_name='currency')),
                 ('foreign_amount', models.DecimalField(blank=True, decimal_places=2, max_digits=14, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'))], verbose_name='amount in that currency')),
+                ('foreign_margin', models.DecimalField(blank=True, decimal_places=2, max_digits=14, null=True, verbose_name='margin in that currency')),
                 ('rate', models.DecimalField(blank=True, decimal_places=8, editable=False, max_digits=18, null=True, verbose_name='rate')),
                 ('expected_close_on', models.DateField(blank=True, null=True, verbose_name='expected close')),
                 ('next_step', models.CharField(blank=True, max_length=200, validators=[leads.normalise.validate_text], verbose_name='next step')),
@@ -343,6 +340,9 @@ class Migration(migrations.Migration):
                 ('demo_at', models.DateTimeField(blank=True, null=True, verbose_name='demo')),
                 ('proposal_at', models.DateTimeField(blank=True, null=True, verbose_name='proposal sent')),
                 ('contract_at', models.DateTimeField(blank=True, null=True, verbose_name='contract sent')),
+                ('demo_seconds', models.PositiveIntegerField(blank=True, editable=False, null=True)),
+                ('proposal_seconds', models.PositiveIntegerField(blank=True, editable=False, null=True)),
+                ('contract_seconds', models.PositiveIntegerField(blank=True, editable=False, null=True)),
                 ('opened_at', models.DateTimeField(verbose_name='opened')),
                 ('stage_at', models.DateTimeField(verbose_name='in this stage since')),
                 ('won_at', models.DateTimeField(blank=True, null=True, verbose_name='won')),
@@ -359,8 +359,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name_plural': 'opportunities',
-                'indexes': [models.Index(fields=['stage', '-stage_at', '-id'], name='opportunity_board'), models.Index(fields=['owner', 'stage', '-id'], name='opportunity_owner'), models.Index(fields=['won_at'], name='pipeline_op_won_at_0ce204_idx'), models.Index(fields=['lost_at'], name='pipeline_op_lost_at_1794c4_idx'), models.Index(fields=['opened_at'], name='pipeline_op_opened__5e4b12_idx')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('external_id', ''), _negated=True), fields=('source_system', 'external_id'), name='opportunity_external_id'), models.CheckConstraint(condition=models.Q(models.Q(('stage', 'won'), ('won_at__isnull', False)), models.Q(models.Q(('stage', 'won'), _negated=True), ('won_at__isnull', True)), _connector='OR'), name='won_exactly_with_a_date'), models.CheckConstraint(condition=models.Q(models.Q(('stage', 'lost'), ('lost_at__isnull', False), ('lost_reason__isnull', False)), models.Q(models.Q(('stage', 'lost'), _negated=True), ('lost_at__isnull', True)), _connector='OR'), name='lost_exactly_with_date_and_reason'), models.CheckConstraint(condition=models.Q(('amount__isnull', True), ('amount__gte', 0), _connector='OR'), name='amount_is_not_negative'), models.CheckConstraint(condition=models.Q(models.Q(('currency', ''), ('foreign_amount__isnull', True), ('rate__isnull', True)), models.Q(('currency', ''), _negated=True), _connector='OR'), name='foreign_amount_has_a_currency'), models.CheckConstraint(condition=models.Q(('stage__in', ['accepted', 'demo', 'proposal', 'contract', 'won', 'lost'])), name='opportunity_stage_is_known')],
+                'indexes': [models.Index(fields=['stage', '-stage_at', '-id'], name='opportunity_board'), models.Index(fields=['owner', 'stage', '-id'], name='opportunity_owner'), models.Index(condition=models.Q(('currency', ''), _negated=True), fields=['currency'], name='opportunity_foreign'), models.Index(fields=['won_at'], name='pipeline_op_won_at_0ce204_idx'), models.Index(fields=['lost_at'], name='pipeline_op_lost_at_1794c4_idx'), models.Index(fields=['opened_at'], name='pipeline_op_opened__5e4b12_idx'), models.Index(fields=['expected_close_on', 'id'], name='opportunity_by_close'), models.Index(fields=['next_step_on', 'id'], name='opportunity_by_step'), models.Index(fields=['amount', 'id'], name='opportunity_by_amount'), models.Index(fields=['stage_at', 'id'], name='opportunity_by_age')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('external_id', ''), _negated=True), fields=('source_system', 'external_id'), name='opportunity_external_id'), models.CheckConstraint(condition=models.Q(models.Q(('stage', 'won'), ('won_at__isnull', False)), models.Q(models.Q(('stage', 'won'), _negated=True), ('won_at__isnull', True)), _connector='OR'), name='won_exactly_with_a_date'), models.CheckConstraint(condition=models.Q(models.Q(('stage', 'lost'), ('lost_at__isnull', False), ('lost_reason__isnull', False)), models.Q(models.Q(('stage', 'lost'), _negated=True), ('lost_at__isnull', True)), _connector='OR'), name='lost_exactly_with_date_and_reason'), models.CheckConstraint(condition=models.Q(('amount__isnull', True), ('amount__gte', 0), _connector='OR'), name='amount_is_not_negative'), models.CheckConstraint(condition=models.Q(models.Q(('currency', ''), ('foreign_amount__isnull', True), ('foreign_margin__isnull', True), ('rate__isnull', True)), models.Q(('currency', ''), _negated=True), _connector='OR'), name='foreign_amount_has_a_currency'), models.CheckConstraint(condition=models.Q(('stage__in', ['accepted', 'demo', 'proposal', 'contract', 'won', 'lost'])), name='opportunity_stage_is_known')],
             },
         ),
         migrations.CreateModel(
@@ -379,7 +379,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['pk'],
-                'indexes': [models.Index(fields=['kind', 'raised_at'], name='objection_by_kind')],
+                'indexes': [models.Index(fields=['kind', 'raised_at'], name='objection_by_kind'), models.Index(fields=['-raised_at', '-id'], name='objection_by_date')],
                 'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('end', ''), ('ended_at__isnull', True)), models.Q(models.Q(('end', ''), _negated=True), ('ended_at__isnull', False)), _connector='OR'), name='objection_ends_with_a_date')],
             },
         ),
@@ -451,13 +451,16 @@ class Migration(migrations.Migration):
                 ('note', models.CharField(blank=True, max_length=300, validators=[leads.normalise.validate_text], verbose_name='note')),
                 ('submission_key', models.UUIDField(blank=True, editable=False, null=True, unique=True)),
                 ('recorded_at', models.DateTimeField(db_index=True)),
+                ('voided_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='voided')),
+                ('void_reason', models.CharField(blank=True, max_length=300, validators=[leads.normalise.validate_text], verbose_name='why voided')),
                 ('opportunity', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='payments', to='pipeline.opportunity')),
                 ('recorded_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('voided_by', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
                 'ordering': ['paid_on', 'pk'],
                 'indexes': [models.Index(fields=['paid_on'], name='pipeline_pa_paid_on_10a404_idx')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='payment_is_positive')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='payment_is_positive'), models.CheckConstraint(condition=models.Q(models.Q(('void_reason', ''), ('voided_at__isnull', True)), ('voided_at__isnull', False), _connector='OR'), name='only_voided_with_a_reason')],
             },
         ),
         migrations.CreateModel(
@@ -467,12 +470,13 @@ class Migration(migrations.Migration):
                 ('due_on', models.DateField(verbose_name='due')),
                 ('amount', models.DecimalField(decimal_places=2, max_digits=14, validators=[django.core.validators.MinValueValidator(Decimal('0.01'))], verbose_name='amount')),
                 ('note', models.CharField(blank=True, max_length=300, validators=[leads.normalise.validate_text], verbose_name='note')),
+                ('paid', models.DecimalField(db_default=Decimal('0'), decimal_places=2, default=Decimal('0'), editable=False, max_digits=14)),
                 ('told_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('opportunity', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='planned_payments', to='pipeline.opportunity')),
             ],
             options={
                 'ordering': ['due_on', 'pk'],
-                'indexes': [models.Index(fields=['due_on'], name='planned_payment_due')],
+                'indexes': [models.Index(fields=['due_on'], name='planned_payment_due'), models.Index(condition=models.Q(('paid__lt', models.F('amount'))), fields=['due_on', 'id'], name='planned_payment_unpaid')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='planned_payment_is_positive')],
             },
         ),
@@ -506,13 +510,16 @@ class Migration(migrations.Migration):
                 ('decision', models.CharField(blank=True, choices=[('upheld', 'the refusal stands'), ('overturned', 'it is a lead: sales takes it again')], default='', max_length=10, verbose_name='decision')),
                 ('decision_note', models.TextField(blank=True, max_length=2000, validators=[leads.normalise.validate_text], verbose_name='why')),
                 ('decided_at', models.DateTimeField(blank=True, null=True)),
+                ('afterwards', models.CharField(blank=True, choices=[('requalify', 'qualify again'), ('nurture', 'keep warm'), ('agree', 'sales is right'), ('dispute', 'dispute: the director decides')], default='', max_length=10, verbose_name='afterwards')),
+                ('afterwards_at', models.DateTimeField(blank=True, null=True)),
+                ('afterwards_by', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('answered_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('decided_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('handoff', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='answer', to='pipeline.handoff')),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('answer', 'dispute'), ('decision', '')), fields=['answered_at'], name='dispute_open'), models.Index(fields=['answered_at', 'id'], name='return_answer_by_date')],
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('decided_at__isnull', True), ('decision', '')), models.Q(models.Q(('decision', ''), _negated=True), ('answer', 'dispute'), ('decided_at__isnull', False)), _connector='OR'), name='only_disputes_are_decided')],
+                'indexes': [models.Index(condition=models.Q(('afterwards', ''), ('answer', 'dispute'), ('decision', '')), fields=['answered_at'], name='dispute_open'), models.Index(fields=['answered_at', 'id'], name='return_answer_by_date')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('afterwards', ''), ('afterwards_at__isnull', True)), models.Q(models.Q(('afterwards__in', ['', 'dispute']), _negated=True), ('afterwards_at__isnull', False), ('answer', 'dispute'), models.Q(('decision', 'overturned'), _negated=True)), _connector='OR'), name='other_ways_follow_disputes'), models.CheckConstraint(condition=models.Q(models.Q(('decided_at__isnull', True), ('decision', '')), models.Q(models.Q(('decision', ''), _negated=True), ('answer', 'dispute'), ('decided_at__isnull', False)), _connector='OR'), name='only_disputes_are_decided')],
             },
         ),
         migrations.CreateModel(
@@ -650,6 +657,7 @@ class Migration(migrations.Migration):
                 ('note', models.TextField(blank=True, max_length=5000, validators=[leads.normalise.validate_text], verbose_name='note')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
+                ('told_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('done_at', models.DateTimeField(blank=True, null=True, verbose_name='done')),
                 ('assignee', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='tasks', to=settings.AUTH_USER_MODEL, verbose_name='who')),
                 ('campaign', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='tasks', to='leads.campaign', verbose_name='campaign')),
@@ -659,7 +667,7 @@ class Migration(migrations.Migration):
                 ('opportunity', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='tasks', to='pipeline.opportunity', verbose_name='opportunity')),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('done_at__isnull', True)), fields=['assignee', 'due_at', 'id'], name='task_open')],
+                'indexes': [models.Index(condition=models.Q(('done_at__isnull', True)), fields=['assignee', 'due_at', 'id'], name='task_open'), models.Index(condition=models.Q(('done_at__isnull', True)), fields=['created_by', 'due_at', 'id'], name='task_given'), models.Index(condition=models.Q(('done_at__isnull', True)), fields=['due_at', 'id'], name='task_all_open'), models.Index(condition=models.Q(('done_at__isnull', True), ('told_at__isnull', True)), fields=['due_at', 'id'], name='task_to_tell'), models.Index(condition=models.Q(('done_at__isnull', False)), fields=['assignee', '-done_at', '-id'], name='task_done'), models.Index(condition=models.Q(('done_at__isnull', False)), fields=['created_by', '-done_at', '-id'], name='task_given_done'), models.Index(condition=models.Q(('done_at__isnull', False)), fields=['-done_at', '-id'], name='task_all_done')],
             },
         ),
         migrations.CreateModel(
@@ -701,7 +709,7 @@ class Migration(migrations.Migration):
                 ('task', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='recyclings', to='pipeline.task')),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('result', '')), fields=['due_at', 'id'], name='recycling_due'), models.Index(fields=['-opened_at', '-id'], name='recycling_by_date')],
+                'indexes': [models.Index(condition=models.Q(('result', '')), fields=['due_at', 'id'], name='recycling_due'), models.Index(condition=models.Q(('result', ''), _negated=True), fields=['-closed_at', '-id'], name='recycling_done')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('result', '')), fields=('lead',), name='one_open_recycling_per_lead'), models.CheckConstraint(condition=models.Q(models.Q(('closed_at__isnull', True), ('result', '')), models.Q(models.Q(('result', ''), _negated=True), ('closed_at__isnull', False)), _connector='OR'), name='recycling_closed_with_a_result')],
             },
         ),
