@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> int:
         except Missing as error:
             results.append((f"PostgreSQL: {error}", None))
         else:
-            # Tests of processes and files don't touch the configured database: once is enough.
+            # What rules and lists do is tested on both; forms and words of pages, processes and files once.
             postgres = env | {"DATABASE_URL": url + ("" if "?" in url else NO_WAIT_FOR_THE_DISK)}
             code = pytest(version, ["-m", "not once", *arguments], postgres)
             results.append((version, 0 if code == NO_TESTS_COLLECTED and results[-1][1] == 0 else code))

@@ -17,7 +17,7 @@ from accounts.forms import FirstRunForm, OrganisationSettingsForm
 from accounts.models import ApiToken, Organisation, Role, Team, User
 from tests.factories import PASSWORD, UserFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 FIRST = {
     "name": "Acme",

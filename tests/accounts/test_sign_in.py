@@ -12,7 +12,7 @@ from django.utils import timezone, translation
 from accounts.models import User
 from tests.factories import PASSWORD
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 NEW = "an even longer pass phrase"
 

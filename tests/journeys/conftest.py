@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from accounts.models import User
 from tests.chromium import find_chromium
@@ -44,12 +44,17 @@ def page_of(browser, live_server, ada) -> Iterator[Callable[..., Page]]:
     """`page_of(mia)` is a browser page in which Mia has signed in by the form (Ada is there, so set-up is done)."""
     contexts, complaints = [], []
 
+    def listen(message: ConsoleMessage) -> None:
+        # The browser says so of each form that is answered with what is wrong in it.
+        if message.type == "error" and "status of 422" not in message.text:
+            complaints.append(message.text)
+
     def sign_in(user: User, device: dict | None = None) -> Page:
         context = browser.new_context(base_url=live_server.url, **(device or DESK))
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(20_000)
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("console", listen)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto("/")
         page.get_by_label("E-mail").fill(user.email)

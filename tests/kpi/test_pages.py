@@ -25,7 +25,7 @@ from tests import factories
 from tests.conftest import START
 from tests.factories import days
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 PAGES = ["kpi:funnel", "kpi:channels", "kpi:sla"]
 

@@ -18,7 +18,7 @@ from pipeline import transitions
 from tests import factories
 from tests.factories import NOON, days
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 HOSTILE = "<script>alert(1)</script>"
 

@@ -17,7 +17,7 @@ from leads.questionnaires import sets_in_force
 from tests import factories
 from tests.factories import NOON
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 READ = "/settings/criteria/"
 

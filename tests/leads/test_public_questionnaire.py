@@ -17,7 +17,7 @@ from leads.forms.public import Opened
 from leads.models import Consent, ConsentText, Contact, Lead, Purpose, Questionnaire, Submission
 from tests.factories import NOON, EventFactory, a_lead, a_questionnaire, days
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 MINUTE = datetime.timedelta(minutes=1)
 
 

@@ -15,7 +15,7 @@ from leads.questionnaires import CannotPublish, Outdated, Refused
 from leads.registration import Person
 from tests.factories import NOON, EventFactory, ProductFactory, days
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 BLANK = {
     "kind": "text",

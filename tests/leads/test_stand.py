@@ -13,7 +13,7 @@ from leads.models.consents import Purpose
 from tests import factories
 from tests.factories import NOON, days
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 HTMX = {"HX-Request": "true", "HX-Target": "stand"}
 

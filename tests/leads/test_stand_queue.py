@@ -17,7 +17,7 @@ from pipeline import transitions
 from tests import factories
 from tests.factories import NOON, days
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 @pytest.fixture

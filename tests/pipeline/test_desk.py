@@ -28,7 +28,7 @@ from tests.factories import (
     reason,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 CALL, Outcome = Activity.Kind.CALL, Activity.Outcome
 HOUR, MINUTE = datetime.timedelta(hours=1), datetime.timedelta(minutes=1)

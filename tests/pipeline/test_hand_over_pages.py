@@ -10,7 +10,7 @@ from pipeline.models import Handoff
 from pipeline.views import leads as lead_views
 from tests.factories import a_handoff, a_lead, a_qualified_lead, meet_criteria, reason
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 def url(name: str, *args) -> str:

@@ -17,7 +17,7 @@ from pipeline.models import Activity, Handoff
 from pipeline.views import handoffs
 from tests.factories import ContactFactory, a_contacted_handoff, a_handoff, a_lead, an_opportunity, days, reason
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pipeline import agreements, transitions
 from pipeline.models import Agreement, Notification
 from tests.factories import NOON, a_handoff, an_opportunity, days
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 def url(name: str, *args) -> str:

@@ -15,7 +15,7 @@ from pipeline.nurture.enrol import enter
 from pipeline.nurture.running import do_due, run
 from tests.factories import NOON, ProductFactory, a_lead, a_nurture_plan, a_nurtured_lead, days, meet_criteria
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 def a_warm_lead(by, **fields) -> Lead:

@@ -9,7 +9,7 @@ from leads.registration import Person, register_lead
 from pipeline.personal_data import erase
 from tests.factories import NOON, CampaignFactory, ContactFactory, a_handoff, a_lead
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 def test_a_copy_is_read_and_downloaded(as_user, mia):  # L13

@@ -12,7 +12,7 @@ from pipeline import quality, transitions
 from pipeline.models import Activity, Checklist, QualityReview, ReviewProposal
 from tests.factories import a_contacted_handoff, days
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pipeline import recycling, transitions
 from pipeline.models import Activity, Recycling
 from tests.factories import ProductFactory, a_contacted_handoff, a_lead, an_opportunity, days, meet_criteria, reason
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 URL = "/coming-back/"
 

@@ -9,7 +9,7 @@ from pipeline import transitions
 from pipeline.models import Handoff, ReturnAnswer
 from tests.factories import NOON, ProductFactory, a_handoff, days, reason
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 @pytest.fixture

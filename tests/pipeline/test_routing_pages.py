@@ -14,7 +14,7 @@ from pipeline.routing.rulebook import MOST_RULES, delete_rule, move_rule, switch
 from pipeline.transitions import TransitionError
 from tests.factories import NOON, UserFactory, a_contacted_handoff, a_handoff, a_lead, a_qualified_lead, days, reason
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 TODAY = NOON.date()
 
 

@@ -9,7 +9,7 @@ from pipeline.models import Task
 from pipeline.to_do import finish_task, open_task
 from tests.factories import CampaignFactory, a_lead, an_opportunity, days
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 def a_task(assignee, title: str, due: float = 1, *, by=None, **about) -> Task:
