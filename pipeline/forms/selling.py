@@ -70,7 +70,10 @@ class OpportunityForm(forms.ModelForm):
         return self.cleaned_data["currency"] or self.instance.currency
 
     def clean(self) -> dict:
-        _check_margin(self)
+        deal = self.instance
+        # A margin that was reckoned, and that nobody typed over, follows the amount.
+        if "margin" in self.changed_data or deal.said_margin != deal.reckoned_margin:
+            _check_margin(self)
         return self.cleaned_data
 
 

@@ -61,13 +61,14 @@ def test_a_reckoned_margin_follows_the_amount_and_a_typed_one_stays(as_user, mia
     opportunity, client = an_opportunity(sam, by=mia, product=product), as_user(sam)
     page = url("opportunity_detail", opportunity.pk)
     margins = []
-    for typed in [{"amount": "1000"}, {"amount": "2000", "margin": "600"}, {"amount": "2000", "margin": "700"}] + [
-        {"amount": "3000", "margin": "700"}
+    for typed in [{"amount": "1000"}, {"amount": "2000", "margin": "600"}, {"amount": "500", "margin": "1200"}] + [
+        {"amount": "2000", "margin": "700"},
+        {"amount": "3000", "margin": "700"},
     ]:
         client.post(page, facts(opportunity, product=product.pk, **typed))
         opportunity.refresh_from_db()
         margins.append(opportunity.margin)
-    assert margins == [600, 1200, 700, 700]
+    assert margins == [600, 1200, 300, 700, 700]
 
 
 def test_a_stale_edit_is_refused_and_says_who_changed_it(as_user, mia, sam, max_):  # H6
